@@ -1,0 +1,7 @@
+//! Kakera: a thread-per-core game server that speaks the Nakama protocol.
+//!
+//! The modules stand in layers, and a module imports only lower ones; `tests/architecture.rs` holds them
+//! to it.
+
+pub mod error;
+pub mod ids;
