@@ -1,1 +1,27 @@
-//! See the crate's modules.
+//! The public Nakama protocol: its messages as prost types.
+//!
+//! The `.proto` files under `proto/` are the source; everything else here is generated from them.
+
+#![forbid(unsafe_code)]
+
+pub use prost_types::{Struct, Timestamp};
+
+/// Package `nakama.api`: the request interface.
+///
+/// `google.protobuf` wrappers are plain `Option`s, `google.protobuf.Empty` is `()`.
+#[allow(clippy::all, clippy::pedantic)]
+pub mod api {
+    include!(concat!(env!("OUT_DIR"), "/nakama.api.rs"));
+}
+
+/// Package `nakama.realtime`: what sockets carry, one [`realtime::Envelope`] a message.
+#[allow(clippy::all, clippy::pedantic)]
+pub mod realtime {
+    include!(concat!(env!("OUT_DIR"), "/nakama.realtime.rs"));
+}
+
+/// Package `nakama.console`: the console's calls.
+#[allow(clippy::all, clippy::pedantic)]
+pub mod console {
+    include!(concat!(env!("OUT_DIR"), "/nakama.console.rs"));
+}

@@ -1,0 +1,43 @@
+//! Compiles `proto/**.proto` into prost types.
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+};
+
+const ROOT: &str = "proto";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={ROOT}");
+    println!("cargo:rerun-if-changed=build.rs");
+
+    let mut compiler = protox::Compiler::new([ROOT])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(proto_files(Path::new(ROOT))?)?;
+
+    prost_build::Config::new()
+        // Payloads stay slices of the buffer they arrived in.
+        .bytes(["."])
+        // Ordered, so that the same message has the same bytes everywhere; these maps are small.
+        .btree_map(["."])
+        .compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}
+
+/// Every `.proto` file below `root`, in a stable order.
+fn proto_files(root: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir()? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "proto") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
