@@ -3,5 +3,6 @@
 //! The modules stand in layers, and a module imports only lower ones; `tests/architecture.rs` holds them
 //! to it.
 
+pub mod auth;
 pub mod error;
 pub mod ids;
