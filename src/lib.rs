@@ -6,3 +6,4 @@
 pub mod auth;
 pub mod error;
 pub mod ids;
+pub mod store;

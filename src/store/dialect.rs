@@ -1,0 +1,119 @@
+//! The differences between the two databases' SQL.
+//!
+//! A statement is written once, in what both understand (`$1`, `on conflict .. do update .. returning`,
+//! row values, windows, `nulls last`), with these words in braces where they differ:
+//!
+//! | word | PostgreSQL | SQLite |
+//! |---|---|---|
+//! | `{now}` | `now()` | the time at which the unit started |
+//! | `{epoch}` | 1970-01-01 as a time | `0` |
+//! | `{in $1}` | `= any($1)` | `in rarray($1)` |
+//! | `{array X from ..}` | `array(select X from ..)` | the same as a JSON array |
+//! | `{for update}` | `for update` | nothing: there is one writer |
+//! | `{like}` | `ilike` | `like` (ASCII only) |
+
+use std::borrow::Cow;
+
+use super::error::StoreError;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+impl Dialect {
+    /// The statement as this database reads it.
+    pub(super) fn translate(self, sql: &str) -> Result<Cow<'_, str>, StoreError> {
+        if !sql.contains('{') {
+            return Ok(Cow::Borrowed(sql));
+        }
+        let mut out = String::with_capacity(sql.len() + 32);
+        let mut rest = sql;
+        while let Some(open) = rest.find('{') {
+            let (before, word) = rest.split_at(open);
+            out.push_str(before);
+            // `'{}'` is an empty JSON object, not a word.
+            if !word[1..].starts_with(|c: char| c.is_ascii_lowercase()) {
+                out.push('{');
+                rest = &word[1..];
+                continue;
+            }
+            let close = word
+                .find('}')
+                .ok_or_else(|| StoreError::statement(format_args!("no closing brace in: {sql}")))?;
+            self.word(&word[1..close], &mut out)?;
+            rest = &word[close + 1..];
+        }
+        out.push_str(rest);
+        Ok(Cow::Owned(out))
+    }
+
+    fn word(self, word: &str, out: &mut String) -> Result<(), StoreError> {
+        let (name, argument) = word.split_once(' ').unwrap_or((word, ""));
+        let parts: [&str; 3] = match (name, self) {
+            ("now", Self::Postgres) => ["now()", "", ""],
+            ("now", Self::Sqlite) => ["kakera_now()", "", ""],
+            ("epoch", Self::Postgres) => ["'1970-01-01 00:00:00+00'::timestamptz", "", ""],
+            ("epoch", Self::Sqlite) => ["0", "", ""],
+            ("in", Self::Postgres) => ["= any(", argument, ")"],
+            ("in", Self::Sqlite) => ["in rarray(", argument, ")"],
+            ("array", Self::Postgres) => ["array(select ", argument, ")"],
+            ("array", Self::Sqlite) => {
+                let column = argument.split_once(" from ").map_or(argument, |(column, _)| column);
+                out.push_str("(select json_group_array(");
+                out.push_str(column);
+                [") from (select ", argument, "))"]
+            }
+            ("for", Self::Postgres) => ["for ", argument, ""],
+            ("for", Self::Sqlite) => [""; 3],
+            ("like", Self::Postgres) => ["ilike", "", ""],
+            ("like", Self::Sqlite) => ["like", "", ""],
+            _ => {
+                return Err(StoreError::statement(format_args!("the dialect has no {{{word}}}")));
+            }
+        };
+        parts.iter().for_each(|part| out.push_str(part));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(sql: &str) -> [String; 2] {
+        [Dialect::Postgres, Dialect::Sqlite].map(|d| d.translate(sql).unwrap().into_owned())
+    }
+
+    #[test]
+    fn a_statement_without_words_is_left_alone() {
+        let sql = "insert into storage (value) values ('{}'), ('{\"a\":1}') returning key";
+        assert_eq!(both(sql), [sql, sql]);
+    }
+
+    #[test]
+    fn words_become_what_each_database_reads() {
+        assert_eq!(
+            both("update users set update_time = {now} where id {in $1} {for update}"),
+            [
+                "update users set update_time = now() where id = any($1) for update",
+                "update users set update_time = kakera_now() where id in rarray($1) ",
+            ]
+        );
+        assert_eq!(
+            both("select {array id from user_device where user_id = u.id} from users u"),
+            [
+                "select array(select id from user_device where user_id = u.id) from users u",
+                "select (select json_group_array(id) from (select id from user_device where user_id \
+                 = u.id)) from users u",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_word_is_an_error() {
+        assert!(Dialect::Sqlite.translate("select {greatest 1, 2}").is_err());
+        assert!(Dialect::Postgres.translate("select {now").is_err());
+    }
+}

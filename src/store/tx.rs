@@ -1,0 +1,133 @@
+//! What the steps of a read and of a transaction are given.
+
+use std::ops::{Deref, DerefMut};
+
+use super::{
+    error::StoreError,
+    row::{FromRow, Row},
+    sqlite::SqliteConnection,
+    value::Param,
+};
+
+/// Rows one statement may return. A listing has its own limit far below; this one stops a statement
+/// without any.
+pub const ROW_COUNT_MAX: usize = 100_000;
+
+/// Reads statements. The statements of one read are not one snapshot; those of a transaction are as
+/// isolated as the database makes them (READ COMMITTED on PostgreSQL, serial on SQLite).
+pub struct Reader<'a> {
+    driver: Driver<'a>,
+    /// The first failure, after which PostgreSQL only takes a rollback; SQLite is held to the same.
+    failure: Option<StoreError>,
+    in_transaction: bool,
+}
+
+enum Driver<'a> {
+    Sqlite(&'a SqliteConnection),
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn sqlite(connection: &'a SqliteConnection) -> Self {
+        Self { driver: Driver::Sqlite(connection), failure: None, in_transaction: false }
+    }
+
+    /// All rows, at most [`ROW_COUNT_MAX`].
+    pub async fn rows(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        self.refuse_if_failed()?;
+        let result = match &mut self.driver {
+            Driver::Sqlite(connection) => connection.rows(sql, params),
+        };
+        let result = result.and_then(|rows| {
+            if rows.len() > ROW_COUNT_MAX {
+                return Err(StoreError::statement("the statement returned too many rows"));
+            }
+            Ok(rows)
+        });
+        self.note(result)
+    }
+
+    /// All rows, read as `T`.
+    pub async fn all<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.rows(sql, params).await?;
+        rows.iter().map(|row| T::from_row(&mut row.columns())).collect()
+    }
+
+    /// The first row, if there is one.
+    pub async fn optional<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Option<T>, StoreError> {
+        let rows = self.rows(sql, params).await?;
+        rows.first().map(|row| T::from_row(&mut row.columns())).transpose()
+    }
+
+    /// The first row; [`StoreError::NoRow`] if there is none.
+    pub async fn one<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<T, StoreError> {
+        self.optional(sql, params).await?.ok_or(StoreError::NoRow)
+    }
+
+    fn refuse_if_failed(&self) -> Result<(), StoreError> {
+        if self.in_transaction && self.failure.is_some() {
+            return Err(StoreError::Failed);
+        }
+        Ok(())
+    }
+
+    fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result
+            && self.in_transaction
+        {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+}
+
+/// A transaction. It commits if its steps return `Ok`, and is rolled back if they return `Err`, or if
+/// any statement failed: a conflict is resolved in SQL (`on conflict`) or by a new transaction.
+pub struct Tx<'a>(Reader<'a>);
+
+impl<'a> Tx<'a> {
+    pub(super) fn sqlite(connection: &'a SqliteConnection) -> Self {
+        let mut reader = Reader::sqlite(connection);
+        reader.in_transaction = true;
+        Self(reader)
+    }
+
+    /// Runs a statement that returns no rows; yields how many rows it changed.
+    pub async fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+        self.0.refuse_if_failed()?;
+        let result = match &mut self.0.driver {
+            Driver::Sqlite(connection) => connection.execute(sql, params),
+        };
+        self.0.note(result)
+    }
+
+    /// The statement failure that keeps this transaction from committing.
+    pub(super) fn into_failure(self) -> Option<StoreError> {
+        self.0.failure
+    }
+}
+
+impl<'a> Deref for Tx<'a> {
+    type Target = Reader<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
