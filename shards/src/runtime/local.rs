@@ -1,0 +1,135 @@
+//! What the current thread runs: a shard of the node, or of a simulation.
+
+use std::{any::Any, cell::RefCell, future::Future, pin::Pin, rc::Rc, sync::Arc};
+
+use super::{executor, offload::Pool};
+use crate::{
+    ShardId,
+    clock::Clock,
+    counters::{Counter, Counters},
+    timers::Timers,
+};
+
+/// Whatever polls the tasks of a shard.
+pub(crate) enum Executor {
+    /// glommio, one per thread.
+    Production,
+    /// The simulator, which takes the task with its name.
+    Simulated(Rc<dyn Spawner>),
+}
+
+/// What the simulator lends to its shards.
+pub(crate) trait Spawner {
+    fn spawn(&self, name: &'static str, task: Pin<Box<dyn Future<Output = ()>>>);
+}
+
+/// The services of a shard that its tasks reach from anywhere.
+pub(crate) struct Local {
+    pub(crate) shard: ShardId,
+    pub(crate) clock: Clock,
+    pub(crate) timers: Timers,
+    pub(crate) counters: Counters,
+    executor: Executor,
+    /// None in the simulator, where blocking work runs in place.
+    pool: Option<Arc<Pool>>,
+    panics: Counter,
+    tasks: Counter,
+    offload_refused: Counter,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
+}
+
+impl Local {
+    pub(crate) fn new(
+        shard: ShardId,
+        clock: Clock,
+        counters: Counters,
+        executor: Executor,
+        pool: Option<Arc<Pool>>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            shard,
+            timers: Timers::new(clock.clone(), &counters),
+            clock,
+            panics: counters.counter("task_panics", "Panics caught at the edge of a task."),
+            tasks: counters.counter("tasks_spawned", "Tasks started."),
+            offload_refused: counters
+                .counter("offload_refused", "Blocking jobs refused because the queue was full."),
+            counters,
+            executor,
+            pool,
+        })
+    }
+
+    /// Makes this the current shard of the thread until the guard goes.
+    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
+        Entered { previous: CURRENT.replace(Some(Rc::clone(self))) }
+    }
+
+    /// The shard that the calling code runs on.
+    ///
+    /// # Panics
+    /// Outside of a shard: a bug of the caller that no input can cause.
+    pub(crate) fn current() -> Rc<Self> {
+        Self::try_current().expect("this is called on a shard's thread only")
+    }
+
+    pub(crate) fn try_current() -> Option<Rc<Self>> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Hands a task that cannot panic to the executor.
+    pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
+        self.tasks.increment();
+        match &self.executor {
+            Executor::Production => executor::spawn(task),
+            Executor::Simulated(spawner) => spawner.spawn(name, Box::pin(task)),
+        }
+    }
+
+    pub(crate) fn should_yield(&self) -> bool {
+        match self.executor {
+            Executor::Production => executor::should_yield(),
+            Executor::Simulated(_) => false,
+        }
+    }
+
+    pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
+        self.pool.as_ref()
+    }
+
+    pub(crate) fn count_refused_offload(&self) {
+        self.offload_refused.increment();
+    }
+}
+
+/// Counts and logs a caught panic.
+pub(crate) fn report_panic(task: &str, panic: &(dyn Any + Send)) {
+    let message = panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message");
+    match Local::try_current() {
+        Some(local) => {
+            local.panics.increment();
+            tracing::error!(task, shard = local.shard.0, panic = message, "A task panicked.");
+        }
+        None => tracing::error!(task, panic = message, "A task panicked."),
+    }
+}
+
+/// Restores what was current before.
+pub(crate) struct Entered {
+    previous: Option<Rc<Local>>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // The old value is dropped outside of the thread-local's borrow.
+        let left = CURRENT.replace(self.previous.take());
+        drop(left);
+    }
+}
