@@ -1,0 +1,103 @@
+// The unmodified SDK, and small waits around its callbacks.
+import { randomUUID } from "node:crypto";
+import { Client } from "@heroiclabs/nakama-js";
+import { WebSocketAdapterPb } from "@heroiclabs/nakama-js-protobuf";
+import WebSocket from "ws";
+
+// Node 20 has no WebSocket of its own; a browser or Node 22 does.
+globalThis.WebSocket ??= WebSocket;
+
+export const SERVER_KEY = "defaultkey";
+
+export function client(server, key = SERVER_KEY) {
+  const made = new Client(key, "127.0.0.1", String(server.port), false, 10_000);
+  return made;
+}
+
+/** Signs in a new device and gives back its client, session and device id. */
+export async function signIn(server, username) {
+  const made = client(server);
+  const device = randomUUID();
+  const session = await made.authenticateDevice(device, true, username);
+  return { client: made, session, device };
+}
+
+/** Everything that a socket was sent, by kind, with a wait for what is still to come. */
+export class Inbox {
+  #items = [];
+  #waiting = [];
+
+  push(kind, value) {
+    const item = { kind, value };
+    const at = this.#waiting.findIndex((wait) => wait.kind === kind && wait.accept(value));
+    if (at >= 0) this.#waiting.splice(at, 1)[0].resolve(value);
+    else this.#items.push(item);
+  }
+
+  next(kind, accept = () => true, ms = 5000) {
+    const at = this.#items.findIndex((item) => item.kind === kind && accept(item.value));
+    if (at >= 0) return Promise.resolve(this.#items.splice(at, 1)[0].value);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no ${kind} within ${ms} ms`)), ms);
+      this.#waiting.push({ kind, accept, resolve: (value) => (clearTimeout(timer), resolve(value)) });
+    });
+  }
+
+  /** Asserts silence: resolves when nothing of the kind came in `ms`. */
+  async none(kind, ms = 200) {
+    await new Promise((done) => setTimeout(done, ms));
+    const found = this.#items.find((item) => item.kind === kind);
+    if (found) throw new Error(`unexpected ${kind}: ${JSON.stringify(found.value)}`);
+  }
+
+  count(kind) {
+    return this.#items.filter((item) => item.kind === kind).length;
+  }
+}
+
+const EVENTS = {
+  ondisconnect: "disconnect",
+  onerror: "error",
+  onnotification: "notification",
+  onmatchdata: "match_data",
+  onmatchpresence: "match_presence",
+  onmatchmakermatched: "matchmaker_matched",
+  onstatuspresence: "status_presence",
+  onstreampresence: "stream_presence",
+  onstreamdata: "stream_data",
+  onchannelmessage: "channel_message",
+  onchannelpresence: "channel_presence",
+  onparty: "party",
+  onpartydata: "party_data",
+  onpartypresence: "party_presence",
+  onpartyclose: "party_close",
+  onpartyjoinrequest: "party_join_request",
+  onpartyleader: "party_leader",
+};
+
+/** Opens a socket for a signed-in user; `format` is "json" or "protobuf". */
+export async function connect(user, { format = "json", status = true } = {}) {
+  const adapter = format === "protobuf" ? new WebSocketAdapterPb() : undefined;
+  const socket = user.client.createSocket(false, false, adapter);
+  const inbox = new Inbox();
+  for (const [callback, kind] of Object.entries(EVENTS)) socket[callback] = (value) => inbox.push(kind, value);
+  await socket.connect(user.session, status);
+  return { ...user, socket, inbox };
+}
+
+/** The shard that a session lives on stands in the last two bytes of its id. */
+export function shardOf(sessionId) {
+  return Number.parseInt(sessionId.slice(-4), 16);
+}
+
+/** A signed-in, connected user whose session lives on the wanted shard: the kernel chooses, so we retry. */
+export async function connectOnShard(server, shard, options = {}) {
+  for (let attempt = 0; attempt < 64; attempt += 1) {
+    const user = await connect(await signIn(server), options);
+    const room = await user.socket.joinChat(`probe-${randomUUID()}`, 1, false, false);
+    await user.socket.leaveChat(room.id);
+    if (shardOf(room.self.session_id) === shard) return { ...user, self: room.self };
+    user.socket.disconnect(false);
+  }
+  throw new Error(`no socket landed on shard ${shard} in 64 attempts`);
+}

@@ -1,0 +1,97 @@
+// One Kakera process under test, on loopback ports of its own and with a data directory of its own.
+import { spawn, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePorts } from "./ports.mjs";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+export const binary = process.env.KAKERA_BIN ?? path.join(root, "target/release/kakera");
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export class Server {
+  /**
+   * Starts a server and waits until it answers.
+   * `database`: absent for the embedded store, else a PostgreSQL address, which is migrated first.
+   * `flags`: further flags as `{ "socket.server_key": "x" }`; a list repeats the flag.
+   */
+  static async start({ shards = 2, database, flags = {} } = {}) {
+    const server = new Server();
+    server.dir = mkdtempSync(path.join(tmpdir(), "kakera-"));
+    server.grpcPort = await freePorts(6);
+    server.port = server.grpcPort + 1;
+    server.consolePort = server.grpcPort + 5;
+    server.log = "";
+    const store = database
+      ? { "database.address": database }
+      : { "database.path": path.join(server.dir, "kakera.db") };
+    server.flags = {
+      name: "test",
+      shards,
+      "socket.address": "127.0.0.1",
+      "socket.port": server.port,
+      "console.address": "127.0.0.1",
+      "console.port": server.consolePort,
+      ...store,
+      ...flags,
+    };
+    if (database) execFileSync(binary, ["migrate", "up", "--database.address", database], { stdio: "pipe" });
+    await server.up();
+    return server;
+  }
+
+  async up() {
+    const args = Object.entries(this.flags).flatMap(([key, value]) =>
+      [value].flat().flatMap((one) => [`--${key}`, String(one)]),
+    );
+    this.process = spawn(binary, ["serve", ...args], { cwd: this.dir, stdio: ["ignore", "pipe", "pipe"] });
+    this.exited = new Promise((resolve) => this.process.once("exit", (code, signal) => resolve({ code, signal })));
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream.setEncoding("utf8");
+      stream.on("data", (text) => (this.log = (this.log + text).slice(-200_000)));
+    }
+    const deadline = Date.now() + 20_000;
+    while (Date.now() < deadline) {
+      if (this.process.exitCode !== null) throw new Error(`the server ended at start:\n${this.log}`);
+      try {
+        if ((await fetch(`${this.url}/healthcheck`)).ok) return;
+      } catch {
+        // Not listening yet.
+      }
+      await sleep(20);
+    }
+    await this.kill();
+    throw new Error(`the server did not answer within 20 s:\n${this.log}`);
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get pid() {
+    return this.process.pid;
+  }
+
+  /** kill -9: what was acknowledged must be there after `up()`. */
+  async kill() {
+    this.process.kill("SIGKILL");
+    return this.exited;
+  }
+
+  async terminate() {
+    this.process.kill("SIGTERM");
+    return this.exited;
+  }
+
+  async stop() {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      this.process.kill("SIGTERM");
+      const late = setTimeout(() => this.process.kill("SIGKILL"), 10_000);
+      await this.exited;
+      clearTimeout(late);
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
