@@ -1,7 +1,14 @@
-//! Compiles `proto/**.proto` into prost types.
+//! Compiles `proto/**.proto` into prost types, and into the tables that JSON and routing are driven by.
+
+#[path = "build/names.rs"]
+mod names;
+#[path = "build/tables.rs"]
+mod tables;
 
 use std::{
+    env,
     error::Error,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +17,7 @@ const ROOT: &str = "proto";
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build");
 
     let mut compiler = protox::Compiler::new([ROOT])?;
     compiler.include_imports(true).include_source_info(true);
@@ -21,6 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Ordered, so that the same message has the same bytes everywhere; these maps are small.
         .btree_map(["."])
         .compile_fds(compiler.file_descriptor_set())?;
+
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let pool = compiler.descriptor_pool();
+    let tables = tables::Tables::new(&pool);
+    fs::write(out.join("tables.rs"), tables.source(&pool)?)?;
     Ok(())
 }
 

@@ -1,8 +1,14 @@
-//! The public Nakama protocol: its messages as prost types.
+//! The public Nakama protocol: its messages as prost types, their JSON, and the routes of its calls.
 //!
-//! The `.proto` files under `proto/` are the source; everything else here is generated from them.
+//! The `.proto` files under `proto/` are the source. `build.rs` makes prost types of them and a
+//! [`table`] that describes each message; [`json`] translates between JSON and the protobuf encoding
+//! by that table, so the same types serve sockets (strict), HTTP (lenient) and the console (complete).
 
 #![forbid(unsafe_code)]
+
+pub mod json;
+pub mod table;
+mod wire;
 
 pub use prost_types::{Struct, Timestamp};
 
