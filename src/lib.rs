@@ -4,6 +4,7 @@
 //! to it.
 
 pub mod auth;
+pub mod config;
 pub mod error;
 pub mod ids;
 pub mod store;
