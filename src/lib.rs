@@ -3,6 +3,7 @@
 //! The modules stand in layers, and a module imports only lower ones; `tests/architecture.rs` holds them
 //! to it.
 
+pub mod accounts;
 pub mod auth;
 pub mod config;
 pub mod error;

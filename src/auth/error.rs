@@ -1,8 +1,13 @@
 //! Why signing in, refreshing or logging out failed. Nothing is changed by any of these.
 
-use crate::error::{Error, ErrorKind};
+use kakera_shards::runtime::OffloadError;
 
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+use crate::{
+    error::{Error, ErrorKind},
+    store::StoreError,
+};
+
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AuthError {
     /// An identifier, name, address or password breaks a rule; the sentence says which.
     #[error("{0}")]
@@ -33,8 +38,11 @@ pub enum AuthError {
     /// The threads that hash passwords are busy and their queue is full.
     #[error("The server is busy, try again later.")]
     Busy,
+    /// A password could not be hashed, or a token not signed.
     #[error("Error finding or creating user account.")]
-    Hashing,
+    Crypto,
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl AuthError {
@@ -49,7 +57,8 @@ impl AuthError {
             Self::UsernameTaken => ErrorKind::AlreadyExists,
             Self::RevocationsFull | Self::Busy => ErrorKind::ResourceExhausted,
             Self::NotRevoked => ErrorKind::Unavailable,
-            Self::Hashing => ErrorKind::Internal,
+            Self::Crypto => ErrorKind::Internal,
+            Self::Store(error) => error.kind(),
         }
     }
 }
@@ -57,8 +66,24 @@ impl AuthError {
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Invalid(sentence) => Self::new(error.kind(), sentence),
+            AuthError::Invalid(sentence) => Self::invalid(sentence),
+            AuthError::Store(error) => error.into(),
             other => Self::new(other.kind(), other.to_string()),
         }
+    }
+}
+
+impl From<OffloadError> for AuthError {
+    fn from(error: OffloadError) -> Self {
+        match error {
+            OffloadError::Overloaded => Self::Busy,
+            OffloadError::Panicked => Self::Crypto,
+        }
+    }
+}
+
+impl From<jsonwebtoken::errors::Error> for AuthError {
+    fn from(_: jsonwebtoken::errors::Error) -> Self {
+        Self::Crypto
     }
 }

@@ -14,7 +14,12 @@ pub mod error;
 pub mod password;
 pub mod revocation;
 pub mod rules;
+pub mod sessions;
+pub mod sign_in;
 pub mod token;
 
+pub use authorization::SharedKey;
 pub use error::AuthError;
-pub use token::{Session, TokenKey, Tokens};
+pub use sessions::Sessions;
+pub use sign_in::{SignIn, SignedIn};
+pub use token::{Session, TokenPair, Tokens};

@@ -21,7 +21,7 @@ fn hash_with_cost(password: &str, cost: u32) -> Result<String, AuthError> {
     }
     bcrypt::hash_with_result(password, cost)
         .map(|parts| parts.format_for_version(bcrypt::Version::TwoA))
-        .map_err(|_| AuthError::Hashing)
+        .map_err(|_| AuthError::Crypto)
 }
 
 /// Whether `password` is the one that `stored` was made from. A hash that cannot be read matches nothing.

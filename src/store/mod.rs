@@ -18,6 +18,7 @@ mod error;
 mod row;
 mod sqlite;
 mod tx;
+pub mod users;
 mod value;
 
 pub use config::{DriverConfig, SqliteConfig, StoreConfig};

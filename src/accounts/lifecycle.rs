@@ -1,0 +1,41 @@
+//! Bans and deletion.
+
+use std::sync::Arc;
+
+use super::{AccountError, Accounts, live::Disconnect};
+use crate::{ids::UserId, store::users::lifecycle};
+
+impl Accounts {
+    /// Bans the accounts, ends their sessions and closes their sockets. Unknown ids are ignored.
+    ///
+    /// Where the sessions could not be ended, the accounts are banned all the same, and what was issued
+    /// before lives until it expires.
+    pub async fn ban(&self, users: Vec<UserId>) -> Result<(), AccountError> {
+        if users.contains(&UserId::NIL) {
+            return Err(AccountError::SystemUser);
+        }
+        lifecycle::disable(&self.store, &users).await?;
+        let ended = self.sessions.logout_everywhere(&users).await;
+        self.live.disconnect(Arc::from(users), Disconnect::Banned).await;
+        Ok(ended?)
+    }
+
+    /// Lifts bans. Unknown ids are ignored.
+    pub async fn unban(&self, users: &[UserId]) -> Result<(), AccountError> {
+        Ok(lifecycle::enable(&self.store, users).await?)
+    }
+
+    /// Deletes the account and everything that hangs on it, ends its sessions and closes its sockets.
+    /// With a tombstone its id is remembered. An account that is gone already is no error.
+    pub async fn delete(&self, user: UserId, tombstone: bool) -> Result<(), AccountError> {
+        if user == UserId::NIL {
+            return Err(AccountError::SystemUser);
+        }
+        if lifecycle::delete(&self.store, user, tombstone).await? {
+            let ended = self.sessions.logout_everywhere(&[user]).await;
+            self.live.disconnect(Arc::from([user]), Disconnect::Deleted).await;
+            ended?;
+        }
+        Ok(())
+    }
+}

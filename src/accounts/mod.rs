@@ -1,0 +1,33 @@
+//! Accounts: reading, changing, linking, banning and deleting them. Stateless services over the store;
+//! nobody owns an account.
+//!
+//! What happens beyond the store, ending sessions and closing sockets, is asked of [`LiveUsers`] and
+//! the session cache after the store has committed.
+
+pub mod account;
+pub mod error;
+pub mod identities;
+pub mod lifecycle;
+pub mod live;
+pub mod users;
+
+use std::rc::Rc;
+
+pub use error::AccountError;
+pub use live::{LiveUsers, NobodyLive};
+
+use crate::{auth::Sessions, store::Store};
+
+/// The account services of one shard. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    store: Store,
+    sessions: Sessions,
+    live: Rc<dyn LiveUsers>,
+}
+
+impl Accounts {
+    pub fn new(store: Store, sessions: Sessions, live: Rc<dyn LiveUsers>) -> Self {
+        Self { store, sessions, live }
+    }
+}

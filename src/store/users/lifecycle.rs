@@ -1,0 +1,54 @@
+//! Bans and deletion.
+
+use crate::{
+    ids::UserId,
+    params,
+    store::{Store, StoreError, Tx},
+};
+
+/// Bans the accounts from now on.
+pub async fn disable(store: &Store, users: &[UserId]) -> Result<(), StoreError> {
+    store
+        .execute("update users set disable_time = {now} where id {in $1}", params![users])
+        .await
+        .map(drop)
+}
+
+/// Lifts their bans.
+pub async fn enable(store: &Store, users: &[UserId]) -> Result<(), StoreError> {
+    store
+        .execute("update users set disable_time = {epoch} where id {in $1}", params![users])
+        .await
+        .map(drop)
+}
+
+/// Deletes the account with everything that hangs on it; with a tombstone, its id is remembered.
+/// False when there is no such account.
+pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool, StoreError> {
+    store
+        .write(async move |tx: &mut Tx<'_>| {
+            // The others' edges to the account go with it, so their counts go down.
+            tx.execute(
+                "update users set edge_count = edge_count - 1 where edge_count > 0 \
+                 and id in (select source_id from user_edge where destination_id = $1)",
+                params![user],
+            )
+            .await?;
+            let deleted = tx.execute("delete from users where id = $1", params![user]).await?;
+            if deleted == 0 {
+                return Ok(false);
+            }
+            // Records name their owner without a foreign key.
+            tx.execute("delete from leaderboard_record where owner_id = $1", params![user]).await?;
+            if tombstone {
+                tx.execute(
+                    "insert into user_tombstone (user_id) values ($1) \
+                     on conflict (user_id) do nothing",
+                    params![user],
+                )
+                .await?;
+            }
+            Ok(true)
+        })
+        .await
+}
