@@ -8,6 +8,7 @@ pub mod clock;
 pub mod counters;
 pub mod rng;
 pub mod runtime;
+pub mod socket;
 pub mod timers;
 
 pub use address::{Address, NodeId, ShardId};

@@ -1,0 +1,262 @@
+//! Listening sockets: every shard binds the port for itself and the kernel spreads connections.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    os::fd::OwnedFd,
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use hashbrown::HashMap;
+use socket2::{Domain, Protocol, SockRef, Type};
+
+use super::{
+    Closed, Socket,
+    engine::{Alarm, Engine, Phase, Slot, State},
+    slots::Key,
+};
+
+/// The first rest after the process or the machine ran out of something that accepting needs.
+const RETRY_MIN: Duration = Duration::from_millis(10);
+/// The longest rest; each failure in a row doubles it.
+const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// Bounds of a listener, for this shard alone.
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    /// Connections waiting in the kernel.
+    pub backlog: i32,
+    /// At this many open connections no more are accepted until one closes; newcomers wait in the
+    /// backlog.
+    pub connections_max: usize,
+    /// Connections from one address; more are closed at once. Zero for no limit.
+    pub per_address_max: u32,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self { backlog: 4096, connections_max: usize::MAX, per_address_max: 0 }
+    }
+}
+
+pub(super) struct Listener {
+    fd: OwnedFd,
+    options: ListenOptions,
+    on_accept: Rc<dyn Fn(Socket)>,
+    open: usize,
+    by_address: HashMap<IpAddr, u32>,
+    armed: bool,
+    stopped: bool,
+    retry: Duration,
+    retry_waits: bool,
+}
+
+/// A listener of this shard. Dropping it changes nothing; [`Listening::stop`] ends it.
+pub struct Listening {
+    engine: Weak<Engine>,
+    key: Key,
+    address: SocketAddr,
+}
+
+impl Listening {
+    /// With the port that the kernel chose where none was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts no more and gives the port up; accepted connections stay.
+    pub fn stop(&self) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.stop_listening(&mut engine.state.borrow_mut(), self.key);
+            engine.kick();
+        }
+    }
+
+    /// Connections accepted here that are not closed yet.
+    pub fn connections(&self) -> usize {
+        self.engine.upgrade().map_or(0, |engine| {
+            engine.state.borrow().listeners.get(self.key).map_or(0, |listener| listener.open)
+        })
+    }
+}
+
+pub(super) fn listen(
+    engine: &Rc<Engine>,
+    address: SocketAddr,
+    options: ListenOptions,
+    on_accept: Rc<dyn Fn(Socket)>,
+) -> io::Result<Listening> {
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog)?;
+    let address = socket.local_addr()?.as_socket().unwrap_or(address);
+    let mut state = engine.state.borrow_mut();
+    let key = state.listeners.insert(Listener {
+        fd: socket.into(),
+        options,
+        on_accept,
+        open: 0,
+        by_address: HashMap::new(),
+        armed: false,
+        stopped: false,
+        retry: RETRY_MIN,
+        retry_waits: false,
+    });
+    state.arm_accept(key);
+    engine.kick();
+    Ok(Listening { engine: Rc::downgrade(engine), key, address })
+}
+
+impl State {
+    fn arm_accept(&mut self, key: Key) {
+        let Some(listener) = self.listeners.get_mut(key) else { return };
+        let room = listener.open < listener.options.connections_max;
+        if room && !listener.armed && !listener.stopped && !listener.retry_waits {
+            listener.armed = true;
+            self.ring.accept(key, &listener.fd);
+        }
+    }
+
+    fn release_listener(&mut self, key: Key) {
+        let over = self.listeners.get(key).is_some_and(|l| l.stopped && !l.armed && l.open == 0);
+        if over && let Some(listener) = self.listeners.remove(key) {
+            self.ring.close(listener.fd);
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn stop_listening(&self, state: &mut State, key: Key) {
+        let Some(listener) = state.listeners.get_mut(key) else { return };
+        if !std::mem::replace(&mut listener.stopped, true) {
+            // Take the port out of the kernel's spread now; the descriptor lives until its last
+            // connection is gone, since that is when the listener's counts end.
+            if let Err(error) = SockRef::from(&listener.fd).shutdown(std::net::Shutdown::Both) {
+                tracing::debug!(%error, "a listener does not shut down");
+            }
+            if listener.armed {
+                state.ring.cancel_accept(key);
+            }
+        }
+        state.release_listener(key);
+    }
+
+    pub(super) fn accepted(self: &Rc<Self>, key: Key, result: io::Result<OwnedFd>, more: bool) {
+        if !more && let Some(listener) = self.state.borrow_mut().listeners.get_mut(key) {
+            listener.armed = false;
+        }
+        match result {
+            Ok(fd) => self.admit(key, fd),
+            Err(error) => self.accept_failed(key, &error),
+        }
+        let mut state = self.state.borrow_mut();
+        state.arm_accept(key);
+        state.release_listener(key);
+    }
+
+    fn admit(self: &Rc<Self>, listener_key: Key, fd: OwnedFd) {
+        // A connection that is reset already has no peer.
+        let Some(peer) = SockRef::from(&fd).peer_addr().ok().and_then(|peer| peer.as_socket())
+        else {
+            return;
+        };
+        let mut state = self.state.borrow_mut();
+        let Some(listener) = state.listeners.get_mut(listener_key) else { return };
+        listener.retry = RETRY_MIN;
+        if listener.stopped || !listener.enter(peer.ip()) {
+            self.counts.refused.increment();
+            return;
+        }
+        let on_accept = listener.on_accept.clone();
+        if listener.open >= listener.options.connections_max && listener.armed {
+            state.ring.cancel_accept(listener_key);
+        }
+        let mut slot = Slot::new(fd, Phase::Open, Some(peer));
+        slot.listener = Some(listener_key);
+        let key = state.slots.insert(slot);
+        self.counts.accepted.increment();
+        self.counts.open.set(state.slots.len() as u64);
+        drop(state);
+        let socket = Socket { engine: self.clone(), key };
+        let taken = self.guard(|| on_accept(socket));
+        let consumed = self.read(key, |slot| slot.consumer.is_some()).unwrap_or(false);
+        if !(taken && consumed) {
+            let reason = if taken { Closed::Here } else { Closed::Panicked };
+            self.die(&mut self.state.borrow_mut(), key, reason);
+        }
+    }
+
+    fn accept_failed(&self, key: Key, error: &io::Error) {
+        let mut state = self.state.borrow_mut();
+        let Some(listener) = state.listeners.get_mut(key) else { return };
+        match error.raw_os_error() {
+            // The connection was gone before it was accepted, or the accept was cancelled by us.
+            Some(libc::ECONNABORTED | libc::ECANCELED | libc::EINTR | libc::EAGAIN) => return,
+            _ if listener.stopped => return,
+            _ => {}
+        }
+        self.counts.accept_errors.increment();
+        tracing::warn!(%error, "connections cannot be accepted");
+        if !listener.retry_waits {
+            listener.retry_waits = true;
+            let delay = listener.retry;
+            listener.retry = (delay * 2).min(RETRY_MAX);
+            self.alarm(self.ms_from_now(delay), Alarm::Accept, Some(key));
+        }
+    }
+
+    pub(super) fn retry_accept(&self, key: Key) {
+        let mut state = self.state.borrow_mut();
+        if let Some(listener) = state.listeners.get_mut(key) {
+            listener.retry_waits = false;
+            state.arm_accept(key);
+            self.kick();
+        }
+    }
+
+    /// A connection of a listener closed.
+    pub(super) fn leave(&self, state: &mut State, key: Key, peer: Option<SocketAddr>) {
+        if let Some(listener) = state.listeners.get_mut(key) {
+            listener.leave(peer.map(|peer| peer.ip()));
+            state.arm_accept(key);
+            state.release_listener(key);
+        }
+    }
+}
+
+impl Listener {
+    fn enter(&mut self, address: IpAddr) -> bool {
+        if self.open >= self.options.connections_max {
+            return false;
+        }
+        if self.options.per_address_max > 0 {
+            let count = self.by_address.entry(address).or_insert(0);
+            if *count >= self.options.per_address_max {
+                return false;
+            }
+            *count += 1;
+        }
+        self.open += 1;
+        true
+    }
+
+    fn leave(&mut self, address: Option<IpAddr>) {
+        self.open = self.open.saturating_sub(1);
+        let Some(address) = address else { return };
+        if let Some(count) = self.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}

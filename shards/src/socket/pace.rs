@@ -1,0 +1,120 @@
+//! How long a paced write may wait for company: not at all while the core has time, up to the window as
+//! the core fills. A core that is busy spends its time on fewer, fuller sends.
+
+use super::cpu_time::thread_cpu_micros;
+
+/// Below this share of busy time nothing waits.
+const RELAXED: f64 = 0.6;
+/// From this share on paced writes wait the whole window.
+const FULL: f64 = 0.95;
+/// A sample of load is taken this often at most.
+const SAMPLE_MICROS: u64 = 10_000;
+/// A sample this long says all there is to know, whatever was before.
+const FORGET_MICROS: u64 = 100_000;
+/// Weight of a new sample.
+const WEIGHT: f64 = 0.3;
+
+/// Times are those of the shard's monotonic clock, in microseconds.
+pub(super) struct Pacer {
+    window_max: u64,
+    window: u64,
+    load: f64,
+    sampled_at: u64,
+    slept: u64,
+    cpu: u64,
+}
+
+impl Pacer {
+    pub(super) fn new(window_max_micros: u64, now: u64) -> Self {
+        Self {
+            window_max: window_max_micros,
+            window: 0,
+            load: 0.0,
+            sampled_at: now,
+            slept: 0,
+            cpu: thread_cpu_micros(),
+        }
+    }
+
+    /// How long a paced write that comes now may wait.
+    pub(super) fn window_micros(&self) -> u64 {
+        self.window
+    }
+
+    /// The busy share of the core, in parts of a thousand.
+    pub(super) fn load_permille(&self) -> u64 {
+        (self.load * 1000.0) as u64
+    }
+
+    /// The pump slept this long for lack of work.
+    pub(super) fn slept(&mut self, micros: u64) {
+        self.slept += micros;
+    }
+
+    /// Samples the load when a sample is due. True where it did.
+    pub(super) fn turn(&mut self, now: u64) -> bool {
+        let due = now.saturating_sub(self.sampled_at) >= SAMPLE_MICROS;
+        if due {
+            let cpu = thread_cpu_micros();
+            self.sample(now, cpu.saturating_sub(self.cpu));
+            self.cpu = cpu;
+        }
+        due
+    }
+
+    /// The pump's own waking time misses what other tasks of the core burn while it sleeps; processor
+    /// time misses what other processes took from a saturated core. The larger of both is the load.
+    fn sample(&mut self, now: u64, cpu: u64) {
+        let wall = now.saturating_sub(self.sampled_at).max(1);
+        let awake = wall.saturating_sub(self.slept);
+        let busy = (awake.max(cpu) as f64 / wall as f64).min(1.0);
+        let weight = if wall >= FORGET_MICROS { 1.0 } else { WEIGHT };
+        self.load += (busy - self.load) * weight;
+        let share = ((self.load - RELAXED) / (FULL - RELAXED)).clamp(0.0, 1.0);
+        self.window = (self.window_max as f64 * share) as u64;
+        self.slept = 0;
+        self.sampled_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pacer_at(busy_permille: u64) -> Pacer {
+        let mut pacer = Pacer::new(4000, 0);
+        for sample in 1..=50 {
+            pacer.slept(SAMPLE_MICROS * (1000 - busy_permille) / 1000);
+            pacer.sample(sample * SAMPLE_MICROS, 0);
+        }
+        pacer
+    }
+
+    #[test]
+    fn an_idle_core_sends_at_once() {
+        assert_eq!(pacer_at(300).window_micros(), 0);
+    }
+
+    #[test]
+    fn the_window_widens_with_load_up_to_its_bound() {
+        let half = pacer_at(775).window_micros();
+        assert!((1000..3000).contains(&half), "{half}");
+        assert_eq!(pacer_at(1000).window_micros(), 4000);
+    }
+
+    #[test]
+    fn processor_time_of_other_tasks_counts_while_the_pump_sleeps() {
+        let mut pacer = Pacer::new(4000, 0);
+        pacer.slept(FORGET_MICROS);
+        pacer.sample(FORGET_MICROS, FORGET_MICROS);
+        assert_eq!(pacer.window_micros(), 4000);
+    }
+
+    #[test]
+    fn a_long_rest_forgets_the_load() {
+        let mut pacer = pacer_at(1000);
+        pacer.slept(FORGET_MICROS);
+        pacer.sample(pacer.sampled_at + FORGET_MICROS, 0);
+        assert_eq!(pacer.window_micros(), 0);
+    }
+}
