@@ -2,6 +2,8 @@
 
 #[path = "build/names.rs"]
 mod names;
+#[path = "build/routes.rs"]
+mod routes;
 #[path = "build/tables.rs"]
 mod tables;
 
@@ -34,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = compiler.descriptor_pool();
     let tables = tables::Tables::new(&pool);
     fs::write(out.join("tables.rs"), tables.source(&pool)?)?;
+    fs::write(out.join("routes.rs"), routes::source(&pool)?)?;
     Ok(())
 }
 

@@ -24,3 +24,8 @@ pub(crate) fn rust_path(message: &MessageDescriptor) -> String {
     path.push_str(&message.name().to_upper_camel_case());
     path
 }
+
+/// The name of an enumeration's variant.
+pub(crate) fn camel(name: &str) -> String {
+    name.to_upper_camel_case()
+}

@@ -6,10 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod invalid;
 pub mod json;
+pub mod routes;
 pub mod table;
 mod wire;
 
+pub use invalid::Invalid;
 pub use prost_types::{Struct, Timestamp};
 
 /// Package `nakama.api`: the request interface.

@@ -12,7 +12,7 @@ const PLAIN: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// Appends the decoded bytes; on failure `out` is as it was.
-pub(super) fn decode(out: &mut Vec<u8>, text: &str) -> Result<(), base64::DecodeError> {
+pub(crate) fn decode(out: &mut Vec<u8>, text: &str) -> Result<(), base64::DecodeError> {
     let engine = if text.contains(['-', '_']) { &URL } else { &PLAIN };
     let at = out.len();
     engine.decode_vec(text, out).inspect_err(|_| out.truncate(at))

@@ -17,14 +17,20 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::Cell, fmt};
+use std::cell::Cell;
 
 use bytes::Bytes;
 
-pub(crate) use self::read::{append_field as append_field_from_json, append_message};
-pub(crate) use self::timestamp::parse as parse_timestamp;
-use crate::table::{Described, Message};
+pub(crate) use self::{
+    base64::decode as decode_base64,
+    read::{append_field, append_message, append_timestamp},
+    timestamp::parse as parse_timestamp,
+};
 pub use crate::wire::Malformed;
+use crate::{
+    Invalid,
+    table::{Described, Message},
+};
 
 /// What a reader does with a field, or a named value of an enumeration, that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,35 +50,16 @@ pub enum Unset {
     Print,
 }
 
-/// Why JSON text is not the message it should be. It quotes at most a few words of the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonError {
-    /// The innermost field that was being read.
-    pub field: Option<&'static str>,
-    pub message: String,
-}
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.field {
-            Some(field) => write!(f, "field \"{field}\": {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
-}
-
-impl std::error::Error for JsonError {}
-
 /// Reads a message. Nesting deeper than 128 levels is refused.
-pub fn from_slice<T: Described>(json: &[u8], unknown: Unknown) -> Result<T, JsonError> {
+pub fn from_slice<T: Described>(json: &[u8], unknown: Unknown) -> Result<T, Invalid> {
     let mut wire = Vec::with_capacity(json.len());
     append_message(&mut wire, T::MESSAGE, json, unknown)?;
     // The message's byte fields become slices of this buffer.
     decode(Bytes::from(wire))
 }
 
-pub(crate) fn decode<T: Described>(wire: Bytes) -> Result<T, JsonError> {
-    T::decode(wire).map_err(|error| JsonError { field: None, message: error.to_string() })
+pub(crate) fn decode<T: Described>(wire: Bytes) -> Result<T, Invalid> {
+    T::decode(wire).map_err(|error| Invalid::new(None, error.to_string()))
 }
 
 /// Writes a message.

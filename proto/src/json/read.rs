@@ -10,8 +10,9 @@ use serde::de::{
     Visitor,
 };
 
-use super::{JsonError, Unknown, base64, free_form, numbers, numbers::Number, timestamp};
+use super::{Unknown, base64, free_form, numbers, numbers::Number, timestamp};
 use crate::{
+    Invalid,
     table::{Field, Kind, Message, Scalar, Shape},
     wire::{self, LENGTH, VARINT},
 };
@@ -22,7 +23,7 @@ pub(crate) fn append_message(
     message: &'static Message,
     json: &[u8],
     unknown: Unknown,
-) -> Result<(), JsonError> {
+) -> Result<(), Invalid> {
     run(json, unknown, |context, deserializer| {
         deserializer.deserialize_any(Fields { context, out, message })
     })
@@ -34,7 +35,7 @@ pub(crate) fn append_field(
     field: &'static Field,
     json: &[u8],
     unknown: Unknown,
-) -> Result<(), JsonError> {
+) -> Result<(), Invalid> {
     run(json, unknown, |context, deserializer| {
         context.locate(field, Slot { context, out, field }.deserialize(deserializer)).map(|_| ())
     })
@@ -44,10 +45,7 @@ fn run(
     json: &[u8],
     unknown: Unknown,
     read: impl FnOnce(&Context, &mut Json<'_>) -> Result<(), serde_json::Error>,
-) -> Result<(), JsonError> {
-    /// In bytes; keeps a hostile value out of replies and logs.
-    const MESSAGE_LEN_MAX: usize = 160;
-
+) -> Result<(), Invalid> {
     let context = Context { unknown, failed: Cell::new(None) };
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let result = read(&context, &mut deserializer).and_then(|()| match unknown {
@@ -55,14 +53,7 @@ fn run(
         // The gateway reads one value and leaves the rest of the body alone.
         Unknown::Ignore => Ok(()),
     });
-    result.map_err(|error| {
-        let mut message = error.to_string();
-        if message.len() > MESSAGE_LEN_MAX {
-            message.truncate(message.floor_char_boundary(MESSAGE_LEN_MAX));
-            message.push_str("...");
-        }
-        JsonError { field: context.failed.get(), message }
-    })
+    result.map_err(|error| Invalid::new(context.failed.get(), error.to_string()))
 }
 
 type Json<'a> = serde_json::Deserializer<serde_json::de::SliceRead<'a>>;
