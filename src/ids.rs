@@ -8,10 +8,14 @@
 //! xxxxxxxx-xxxx-4xxx-yxxx-nnnnnnnnssss      x random (74 bits), n node (32 bits), s shard (16 bits)
 //! ```
 
+mod stream;
+
 use std::{fmt, str::FromStr};
 
 use kakera_shards::{Address, NodeId, ShardId};
 use uuid::Uuid;
+
+pub use stream::{StreamId, StreamMode};
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {

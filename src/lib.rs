@@ -5,7 +5,13 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod chat;
 pub mod config;
 pub mod error;
+pub mod fanout;
 pub mod ids;
+pub mod matches;
+pub mod net;
+pub mod presence;
+pub mod status;
 pub mod store;

@@ -1,0 +1,5 @@
+//! Bytes: what goes in and out of sockets.
+
+mod wire_frame;
+
+pub use wire_frame::WireFrame;
