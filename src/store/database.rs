@@ -6,6 +6,7 @@ use super::{
     config::{DriverConfig, StoreConfig},
     counters::{ShardCounters, WriterCounters},
     error::StoreError,
+    migrate,
     row::FromRow,
     sqlite::{SqliteDatabase, SqliteShard},
     tx::{Reader, Tx},
@@ -23,7 +24,7 @@ impl Database {
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         match &config.driver {
             DriverConfig::Sqlite(sqlite) => {
-                SqliteDatabase::open(sqlite, |_| Ok(())).map(Self::Sqlite)
+                SqliteDatabase::open(sqlite, migrate::bring_up).map(Self::Sqlite)
             }
         }
     }

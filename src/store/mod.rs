@@ -10,11 +10,16 @@
 //! - A caller that goes away (drops the future) may cancel a unit that has not started; one that has
 //!   started finishes.
 
+pub mod accounts;
 mod config;
 mod counters;
 mod database;
 mod dialect;
 mod error;
+mod group_edges;
+pub mod leaderboard_records;
+pub mod links;
+mod migrate;
 mod row;
 mod sqlite;
 mod tx;
@@ -25,6 +30,7 @@ pub use config::{DriverConfig, SqliteConfig, StoreConfig};
 pub use counters::{Counter, ShardCounters, WriterCounters};
 pub use database::{Database, Store};
 pub use error::StoreError;
+pub use migrate::{MigrateCommand, MigrateReport, migrate};
 pub use row::{Column, Columns, FromColumn, FromRow, Row};
 pub use sqlite::{SqliteDatabase, SqliteShard};
 pub use tx::{ROW_COUNT_MAX, Reader, Tx};

@@ -58,7 +58,7 @@ impl SqliteConnection {
     }
 
     /// Sets what `{now}` is until the next call: the start of a unit.
-    pub(super) fn tick(&self) {
+    pub(crate) fn tick(&self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.now_micros.store(since.as_micros() as i64, Ordering::Relaxed);
     }

@@ -15,4 +15,5 @@ mod writer;
 
 pub(super) use connection::{SqliteConnection, column};
 pub use open::SqliteDatabase;
+pub(super) use open::open_alone;
 pub use shard::SqliteShard;

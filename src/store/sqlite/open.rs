@@ -115,7 +115,7 @@ impl SqliteDatabase {
 }
 
 /// Opens the file for writing outside of a server, for `migrate`.
-pub fn open_alone(path: &Path) -> Result<(SqliteConnection, File), StoreError> {
+pub(crate) fn open_alone(path: &Path) -> Result<(SqliteConnection, File), StoreError> {
     let lock = lock(path)?;
     Ok((open_writer(path)?, lock))
 }
