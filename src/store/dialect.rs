@@ -1,18 +1,17 @@
 //! The differences between the two databases' SQL.
 //!
-//! A statement is written once, in what both understand (`$1`, `on conflict .. do update .. returning`,
+//! A statement is written once, in what both understand (`on conflict .. do update .. returning`,
 //! row values, windows, `nulls last`), with these words in braces where they differ:
 //!
 //! | word | PostgreSQL | SQLite |
 //! |---|---|---|
+//! | `$1` | `$1` | `?1`, for to SQLite `$1` is a name that is numbered by where it first stands |
 //! | `{now}` | `now()` | the time at which the unit started |
 //! | `{epoch}` | 1970-01-01 as a time | `0` |
 //! | `{in $1}` | `= any($1)` | `in rarray($1)` |
 //! | `{array X from ..}` | `array(select X from ..)` | the same as a JSON array |
 //! | `{for update}` | `for update` | nothing: there is one writer |
 //! | `{like}` | `ilike` | `like` (ASCII only) |
-
-use std::borrow::Cow;
 
 use super::error::StoreError;
 
@@ -24,29 +23,31 @@ pub(super) enum Dialect {
 
 impl Dialect {
     /// The statement as this database reads it.
-    pub(super) fn translate(self, sql: &str) -> Result<Cow<'_, str>, StoreError> {
-        if !sql.contains('{') {
-            return Ok(Cow::Borrowed(sql));
-        }
+    pub(super) fn translate(self, sql: &str) -> Result<String, StoreError> {
         let mut out = String::with_capacity(sql.len() + 32);
         let mut rest = sql;
-        while let Some(open) = rest.find('{') {
-            let (before, word) = rest.split_at(open);
+        while let Some(at) = rest.find(['{', '$']) {
+            let (before, word) = rest.split_at(at);
             out.push_str(before);
-            // `'{}'` is an empty JSON object, not a word.
-            if !word[1..].starts_with(|c: char| c.is_ascii_lowercase()) {
+            let next = word.chars().nth(1);
+            if word.starts_with('$') {
+                let is_parameter = next.is_some_and(|c| c.is_ascii_digit());
+                out.push(if is_parameter && self == Self::Sqlite { '?' } else { '$' });
+                rest = &word[1..];
+            } else if next.is_some_and(|c| c.is_ascii_lowercase()) {
+                let close = word.find('}').ok_or_else(|| {
+                    StoreError::statement(format_args!("no closing brace in: {sql}"))
+                })?;
+                self.word(&word[1..close], &mut out)?;
+                rest = &word[close + 1..];
+            } else {
+                // `'{}'` is an empty JSON object, not a word.
                 out.push('{');
                 rest = &word[1..];
-                continue;
             }
-            let close = word
-                .find('}')
-                .ok_or_else(|| StoreError::statement(format_args!("no closing brace in: {sql}")))?;
-            self.word(&word[1..close], &mut out)?;
-            rest = &word[close + 1..];
         }
         out.push_str(rest);
-        Ok(Cow::Owned(out))
+        Ok(out)
     }
 
     fn word(self, word: &str, out: &mut String) -> Result<(), StoreError> {
@@ -57,13 +58,15 @@ impl Dialect {
             ("epoch", Self::Postgres) => ["'1970-01-01 00:00:00+00'::timestamptz", "", ""],
             ("epoch", Self::Sqlite) => ["0", "", ""],
             ("in", Self::Postgres) => ["= any(", argument, ")"],
-            ("in", Self::Sqlite) => ["in rarray(", argument, ")"],
+            ("in", Self::Sqlite) => ["in rarray(?", argument.trim_start_matches('$'), ")"],
             ("array", Self::Postgres) => ["array(select ", argument, ")"],
             ("array", Self::Sqlite) => {
                 let column = argument.split_once(" from ").map_or(argument, |(column, _)| column);
                 out.push_str("(select json_group_array(");
                 out.push_str(column);
-                [") from (select ", argument, "))"]
+                out.push_str(") from (select ");
+                out.push_str(&self.translate(argument)?);
+                ["))", "", ""]
             }
             ("for", Self::Postgres) => ["for ", argument, ""],
             ("for", Self::Sqlite) => [""; 3],
@@ -83,12 +86,12 @@ mod tests {
     use super::*;
 
     fn both(sql: &str) -> [String; 2] {
-        [Dialect::Postgres, Dialect::Sqlite].map(|d| d.translate(sql).unwrap().into_owned())
+        [Dialect::Postgres, Dialect::Sqlite].map(|d| d.translate(sql).unwrap())
     }
 
     #[test]
     fn a_statement_without_words_is_left_alone() {
-        let sql = "insert into storage (value) values ('{}'), ('{\"a\":1}') returning key";
+        let sql = "insert into storage (value) values ('{}'), ('{\"a\":1}') returning key -> '$.a'";
         assert_eq!(both(sql), [sql, sql]);
     }
 
@@ -98,7 +101,7 @@ mod tests {
             both("update users set update_time = {now} where id {in $1} {for update}"),
             [
                 "update users set update_time = now() where id = any($1) for update",
-                "update users set update_time = kakera_now() where id in rarray($1) ",
+                "update users set update_time = kakera_now() where id in rarray(?1) ",
             ]
         );
         assert_eq!(
@@ -107,6 +110,17 @@ mod tests {
                 "select array(select id from user_device where user_id = u.id) from users u",
                 "select (select json_group_array(id) from (select id from user_device where user_id \
                  = u.id)) from users u",
+            ]
+        );
+    }
+
+    #[test]
+    fn parameters_are_numbered_by_their_number() {
+        assert_eq!(
+            both("update users set a = $2 where id = $1 and b = $12"),
+            [
+                "update users set a = $2 where id = $1 and b = $12",
+                "update users set a = ?2 where id = ?1 and b = ?12",
             ]
         );
     }

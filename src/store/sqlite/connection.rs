@@ -96,11 +96,7 @@ impl SqliteConnection {
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
-        let prepared = if sql.contains('{') {
-            self.connection.prepare_cached(&*self.translate(sql)?)
-        } else {
-            self.connection.prepare_cached(sql)
-        };
+        let prepared = self.connection.prepare_cached(&self.translate(sql)?);
         prepared.map_err(|error| self.explain(&error))
     }
 

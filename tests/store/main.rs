@@ -1,0 +1,8 @@
+//! The store, from outside: the same tests over both databases.
+//!
+//! SQLite runs on a file in a temporary folder; PostgreSQL on a private cluster that these tests start.
+//! Without PostgreSQL they fail, they do not skip.
+
+mod accounts;
+mod support;
+mod transactions;
