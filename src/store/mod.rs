@@ -10,15 +10,12 @@
 //! - A caller that goes away (drops the future) may cancel a unit that has not started; one that has
 //!   started finishes.
 
-pub mod accounts;
 mod config;
 mod counters;
 mod database;
 mod dialect;
 mod error;
 mod group_edges;
-pub mod leaderboard_records;
-pub mod links;
 mod migrate;
 mod row;
 mod sqlite;

@@ -3,7 +3,7 @@
 use crate::{
     ids::UserId,
     params,
-    store::{Store, StoreError, Tx},
+    store::{Store, StoreError, Tx, group_edges},
 };
 
 /// Bans the accounts from now on.
@@ -22,7 +22,7 @@ pub async fn enable(store: &Store, users: &[UserId]) -> Result<(), StoreError> {
         .map(drop)
 }
 
-/// Deletes the account with everything that hangs on it; with a tombstone, its id is remembered.
+/// Deletes the account with everything that hangs on it, groups that only it led included; with a tombstone, its id is remembered.
 /// False when there is no such account.
 pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool, StoreError> {
     store
@@ -40,6 +40,7 @@ pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool
             }
             // Records name their owner without a foreign key.
             tx.execute("delete from leaderboard_record where owner_id = $1", params![user]).await?;
+            group_edges::leave_all(tx, user).await?;
             if tombstone {
                 tx.execute(
                     "insert into user_tombstone (user_id) values ($1) \
