@@ -10,6 +10,8 @@ pub mod config;
 pub mod error;
 pub mod fanout;
 pub mod ids;
+pub mod limits;
+pub mod log;
 pub mod matches;
 pub mod net;
 pub mod presence;

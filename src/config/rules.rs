@@ -59,6 +59,7 @@ fn broken_by(key: &Key, value: &Value) -> Option<String> {
     }
 }
 
+/// Keys that do not go together, and why.
 type Across = (&'static [&'static str], &'static str);
 
 fn across_keys(config: &Config) -> Vec<Across> {

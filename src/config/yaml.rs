@@ -202,14 +202,13 @@ impl<'de> Visitor<'de> for Leaf<'_> {
             Kind::Bool | Kind::Int | Kind::Int64 => deserializer.deserialize_any(Scalar(key.kind)),
             Kind::TextList | Kind::NumberList => deserializer.deserialize_any(List),
         };
-        result.map(Some).map_err(|error: D::Error| {
+        result.map(Some).inspect_err(|error: &D::Error| {
             let text = error.to_string();
             // Serde words a wrong type like this; everything else is broken YAML.
             if let Some((_, got)) = text.split_once("invalid type: ") {
                 let got = got.split(", expected").next().unwrap_or(got).to_owned();
                 walk.fault = Some(Fault::Misfit(key, Misfit { wanted: wanted(key.kind), got }));
             }
-            error
         })
     }
 }

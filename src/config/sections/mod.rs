@@ -57,10 +57,12 @@ macro_rules! section {
                 }
             }
 
+            #[allow(clippy::explicit_auto_deref)] // The root has no path, so it needs the star.
             fn of(config: &$crate::config::Config) -> &Self {
                 &(*config)$(.$at)*
             }
 
+            #[allow(clippy::explicit_auto_deref)]
             fn of_mut(config: &mut $crate::config::Config) -> &mut Self {
                 &mut (*config)$(.$at)*
             }

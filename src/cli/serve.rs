@@ -1,0 +1,123 @@
+//! `kakera serve`: starts logging, says what it runs on, and runs the server.
+
+use kakera::{
+    config::{Config, DatabaseDriver, Loaded},
+    log,
+};
+use kakera_shards::runtime::available_cpus;
+
+use super::{Failure, VERSION, host::Host};
+
+pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
+    let guard = log::start(&loaded.config.logger).map_err(|error| error.to_string())?;
+    let result = Placement::of(&loaded.config).and_then(|placement| {
+        announce(loaded, &placement);
+        start(&loaded.config, &placement)
+    });
+    if let Err(failure) = &result {
+        tracing::error!(error = %failure, "the server stops");
+    }
+    drop(guard);
+    result
+}
+
+/// Which cores the shards run on: one for each shard, none of them pinned where there are more shards
+/// than cores.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Placement {
+    pub(crate) shards: usize,
+    pub(crate) cores: Vec<usize>,
+}
+
+impl Placement {
+    fn of(config: &Config) -> Result<Self, Failure> {
+        let available = available_cpus()
+            .map_err(|error| format!("cannot learn which cores may be used: {error}"))?;
+        Self::choose(config, &available)
+    }
+
+    fn choose(config: &Config, available: &[usize]) -> Result<Self, Failure> {
+        let wanted: Vec<usize> = config.cores.iter().map(|core| usize::from(*core)).collect();
+        if let Some(core) = wanted.iter().find(|core| !available.contains(core)) {
+            return Err(format!("cores: this process may not use core {core}, only {available:?}"));
+        }
+        let candidates = if wanted.is_empty() { available } else { &wanted };
+        let shards = match usize::from(config.shards) {
+            0 => candidates.len().max(1),
+            shards => shards,
+        };
+        // Two shards pinned to one core would wait for each other's spinning.
+        let cores = candidates.get(..shards).map(<[usize]>::to_vec).unwrap_or_default();
+        Ok(Self { shards, cores })
+    }
+}
+
+/// Runs the server until it is told to stop. The one place where all parts are put together.
+fn start(_config: &Config, _placement: &Placement) -> Result<(), Failure> {
+    Err("this build has no server yet: its parts are built, but not put together".to_owned())
+}
+
+fn announce(loaded: &Loaded, placement: &Placement) {
+    let config = &loaded.config;
+    tracing::info!(
+        version = VERSION,
+        name = config.name,
+        shards = placement.shards,
+        cores = ?placement.cores,
+        "kakera starts"
+    );
+    match config.database.driver {
+        DatabaseDriver::Sqlite => {
+            tracing::info!(driver = "sqlite", path = config.database.path, "store");
+        }
+        DatabaseDriver::Postgres => {
+            tracing::info!(driver = "postgres", addresses = ?config.database.address, "store");
+        }
+    }
+    tracing::info!(
+        http = config.socket.port,
+        grpc = config.socket.port - 1,
+        metrics = config.metrics.prometheus_port,
+        address = config.socket.address,
+        tls = !config.socket.ssl_certificate.is_empty(),
+        "ports"
+    );
+    for warning in &loaded.warnings {
+        tracing::warn!(key = warning.key, "{}", warning.what);
+    }
+    for concern in Host::inspect().concerns(config, placement.shards) {
+        tracing::warn!(
+            limit = concern.limit,
+            value = concern.value,
+            "this host's limit hurts: {}",
+            concern.advice
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed(shards: u16, cores: &[u16], available: &[usize]) -> Result<Placement, Failure> {
+        let config = Config { shards, cores: cores.to_vec(), ..Config::default() };
+        Placement::choose(&config, available)
+    }
+
+    #[test]
+    fn by_default_each_core_that_may_be_used_has_a_shard() {
+        assert_eq!(placed(0, &[], &[2, 5]), Ok(Placement { shards: 2, cores: vec![2, 5] }));
+        assert_eq!(placed(1, &[], &[2, 5]), Ok(Placement { shards: 1, cores: vec![2] }));
+        assert_eq!(placed(0, &[5], &[2, 5]), Ok(Placement { shards: 1, cores: vec![5] }));
+    }
+
+    #[test]
+    fn more_shards_than_cores_are_not_pinned() {
+        assert_eq!(placed(4, &[], &[0, 1]), Ok(Placement { shards: 4, cores: Vec::new() }));
+    }
+
+    #[test]
+    fn a_core_that_may_not_be_used_is_refused() {
+        assert!(placed(0, &[7], &[0, 1]).unwrap_err().contains("core 7"));
+    }
+}

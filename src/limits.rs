@@ -1,0 +1,28 @@
+//! Bounds that are not configuration: how long queues, lines and waits may get, and what happens then.
+//!
+//! A bound belongs here when no operator could choose it better than we can. One that depends on the
+//! game or the machine is a key of [`crate::config`]. The shard runtime and the store have their own
+//! bounds beside their code, because they know nothing of this crate's upper layers.
+
+use std::time::Duration;
+
+/// Lines that wait for the log's writer thread. When full, further lines are dropped and counted.
+pub const LOG_QUEUE_LEN: usize = 8192;
+
+/// Bytes of a log line before its fields are left out and their size is told instead.
+pub const LOG_LINE_LEN_MAX: usize = 16 * 1024;
+
+/// How long the process waits at its end for the log to be written.
+pub const LOG_DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Metrics listener: connections at once; more are closed.
+pub const METRICS_CONNECTIONS_MAX: usize = 8;
+
+/// Metrics listener: bytes of a request's head; more close the connection.
+pub const METRICS_REQUEST_LEN_MAX: usize = 8 * 1024;
+
+/// Distinct rpc ids that get metrics of their own on one shard; the rest count together as `other`.
+pub const METRICS_RPC_IDS_MAX: usize = 1024;
+
+/// How long `kakera healthcheck` waits for each step of its request.
+pub const HEALTHCHECK_TIME_MAX: Duration = Duration::from_secs(3);
