@@ -1,0 +1,135 @@
+//! `--pass`: conditions on the result that set the exit status.
+
+use std::str::FromStr;
+
+use crate::run::Outcome;
+
+/// Conditions that must all hold.
+#[derive(Clone, Debug)]
+pub struct Gate(Vec<Condition>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Condition {
+    text: String,
+    figure: Figure,
+    relation: Relation,
+    bound: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Figure {
+    LatencyMs(f64),
+    Errors,
+    RatePerSecond,
+    ResidentBytes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Relation {
+    Below,
+    Equal,
+    Above,
+}
+
+impl Gate {
+    /// The conditions that the outcome does not meet, each with what was measured.
+    pub fn failures(&self, outcome: &Outcome) -> Vec<String> {
+        self.0
+            .iter()
+            .filter_map(|condition| {
+                let Some(value) = condition.figure.of(outcome) else {
+                    return Some(format!("{}: not measured (give --pid)", condition.text));
+                };
+                let holds = match condition.relation {
+                    Relation::Below => value < condition.bound,
+                    Relation::Equal => (value - condition.bound).abs() < f64::EPSILON,
+                    Relation::Above => value > condition.bound,
+                };
+                (!holds).then(|| format!("{}: measured {value}", condition.text))
+            })
+            .collect()
+    }
+}
+
+impl Figure {
+    fn of(self, outcome: &Outcome) -> Option<f64> {
+        match self {
+            Self::LatencyMs(percentile) => {
+                Some(outcome.measure.latency.value_at_percentile(percentile) as f64 / 1e6)
+            }
+            Self::Errors => Some(outcome.measure.errors_total() as f64),
+            Self::RatePerSecond => Some(outcome.per_second()),
+            Self::ResidentBytes => outcome.server.map(|usage| usage.resident_bytes as f64),
+        }
+    }
+}
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split(',').map(str::trim).map(condition).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn condition(text: &str) -> Result<Condition, String> {
+    let at = text
+        .find(['<', '=', '>'])
+        .ok_or_else(|| format!("\"{text}\" has none of < = >, as in p99<20ms"))?;
+    let relation = match text.as_bytes()[at] {
+        b'<' => Relation::Below,
+        b'=' => Relation::Equal,
+        _ => Relation::Above,
+    };
+    let figure = match &text[..at] {
+        "errors" => Figure::Errors,
+        "rate" => Figure::RatePerSecond,
+        "rss" => Figure::ResidentBytes,
+        percentile => percentile
+            .strip_prefix('p')
+            .and_then(|digits| digits.parse::<f64>().ok())
+            .filter(|p| (0.0..=100.0).contains(p))
+            .map(Figure::LatencyMs)
+            .ok_or_else(|| {
+                format!("\"{percentile}\" is none of p50, p99, p99.9, errors, rate, rss")
+            })?,
+    };
+    let bound = bound(&text[at + 1..]).ok_or_else(|| format!("\"{text}\" has no bound"))?;
+    Ok(Condition { text: text.to_owned(), figure, relation, bound })
+}
+
+/// A number with an optional unit; times come out in milliseconds, sizes in bytes.
+fn bound(text: &str) -> Option<f64> {
+    const UNITS: [(&str, f64); 7] = [
+        ("GiB", 1024.0 * 1024.0 * 1024.0),
+        ("MiB", 1024.0 * 1024.0),
+        ("KiB", 1024.0),
+        ("us", 0.001),
+        ("ms", 1.0),
+        ("s", 1000.0),
+        ("", 1.0),
+    ];
+    UNITS.iter().find_map(|(unit, factor)| {
+        text.strip_suffix(unit)?.trim().parse::<f64>().ok().map(|number| number * factor)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_read_with_their_units() {
+        let gate: Gate = "p99<20ms, errors=0,rss<2GiB,p99.9<1s,rate>1000".parse().unwrap();
+        let bounds: Vec<f64> = gate.0.iter().map(|c| c.bound).collect();
+        assert_eq!(bounds, [20.0, 0.0, 2.0 * 1024.0 * 1024.0 * 1024.0, 1000.0, 1000.0]);
+        assert_eq!(gate.0[3].figure, Figure::LatencyMs(99.9));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "p99", "p200<1", "speed<3", "errors=", "p99<fastms"] {
+            assert!(text.parse::<Gate>().is_err(), "{text}");
+        }
+    }
+}
