@@ -14,6 +14,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use protox::prost_reflect::prost::Message as _;
+use protox::prost_reflect::prost_types::FileDescriptorSet;
+
 const ROOT: &str = "proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,19 +28,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_imports(true).include_source_info(true);
     compiler.open_files(proto_files(Path::new(ROOT))?)?;
 
+    let files = compiler.file_descriptor_set();
     prost_build::Config::new()
         // Payloads stay slices of the buffer they arrived in.
         .bytes(["."])
         // Ordered, so that the same message has the same bytes everywhere; these maps are small.
         .btree_map(["."])
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds(files.clone())?;
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors(files))?;
     let pool = compiler.descriptor_pool();
     let tables = tables::Tables::new(&pool);
     fs::write(out.join("tables.rs"), tables.source(&pool)?)?;
     fs::write(out.join("routes.rs"), routes::source(&pool)?)?;
     Ok(())
+}
+
+/// The compiled files as a `google.protobuf.FileDescriptorSet`, without their comments and positions.
+fn descriptors(mut files: FileDescriptorSet) -> Vec<u8> {
+    for file in &mut files.file {
+        file.source_code_info = None;
+    }
+    files.encode_to_vec()
 }
 
 /// Every `.proto` file below `root`, in a stable order.

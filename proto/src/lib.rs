@@ -15,6 +15,9 @@ mod wire;
 pub use invalid::Invalid;
 pub use prost_types::{Struct, Timestamp};
 
+/// The compiled `.proto` files, as an encoded `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// Package `nakama.api`: the request interface.
 ///
 /// `google.protobuf` wrappers are plain `Option`s, `google.protobuf.Empty` is `()`.
