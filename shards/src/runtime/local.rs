@@ -1,6 +1,14 @@
 //! What the current thread runs: a shard of the node, or of a simulation.
 
-use std::{any::Any, cell::RefCell, future::Future, pin::Pin, rc::Rc, sync::Arc};
+use std::{
+    any::Any,
+    cell::RefCell,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::{executor, offload::Pool};
 use crate::{
@@ -102,6 +110,13 @@ impl Local {
 
     pub(crate) fn count_refused_offload(&self) {
         self.offload_refused.increment();
+    }
+}
+
+/// Runs something that must not take down what runs it.
+pub(crate) fn guard(what: &'static str, run: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+        report_panic(what, panic.as_ref());
     }
 }
 

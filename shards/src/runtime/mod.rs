@@ -25,7 +25,7 @@ pub use signals::{Signal, SignalWatch};
 pub use task::{Task, spawn, spawn_owned, yield_now};
 
 pub(crate) use executor::{Production, drive};
-pub(crate) use local::{Executor, Local, Spawner, report_panic};
+pub(crate) use local::{Executor, Local, Spawner, guard, report_panic};
 pub(crate) use offload::Pool;
 
 use crate::{Clock, Counters, ShardId, Timers, counters::Board};

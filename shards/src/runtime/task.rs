@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::FutureExt;
 
-use super::local::{Local, report_panic};
+use super::local::{Local, guard, report_panic};
 
 /// Starts a task of its own. It begins at a later turn, never inside this call.
 ///
@@ -102,9 +102,7 @@ impl<T, F> Owned<T, F> {
     /// Drops the task's future; a panic of its destructor is the task's panic.
     fn discard(&mut self) {
         let task = self.task.take();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
-            report_panic(self.name, panic.as_ref());
-        }
+        guard(self.name, || drop(task));
     }
 
     fn finish(&mut self, state: State<T>) {

@@ -8,7 +8,6 @@ mod wheel;
 use std::{
     cell::{Cell, RefCell},
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -160,14 +159,11 @@ impl Timers {
                 return next.map_or(Next::Idle, Next::At);
             };
             self.0.fired.increment();
-            let run = AssertUnwindSafe(|| match action {
+            runtime::guard("timer", || match action {
                 Action::Wake(waker) => waker.wake(),
                 Action::Run(callback) => callback(),
                 Action::Notify(target, token) => target.fired(token),
             });
-            if let Err(panic) = catch_unwind(run) {
-                runtime::report_panic("timer", panic.as_ref());
-            }
         }
         Next::Again
     }
