@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod log;
 pub mod matches;
+pub mod metrics;
 pub mod net;
 pub mod presence;
 pub mod status;

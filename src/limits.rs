@@ -15,14 +15,13 @@ pub const LOG_LINE_LEN_MAX: usize = 16 * 1024;
 /// How long the process waits at its end for the log to be written.
 pub const LOG_DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Metrics listener: connections at once; more are closed.
-pub const METRICS_CONNECTIONS_MAX: usize = 8;
-
-/// Metrics listener: bytes of a request's head; more close the connection.
+/// Metrics listener: bytes of a request's head; more close the connection. Connections are served one at
+/// a time, and the kernel's queue bounds those that wait.
 pub const METRICS_REQUEST_LEN_MAX: usize = 8 * 1024;
 
-/// Distinct rpc ids that get metrics of their own on one shard; the rest count together as `other`.
-pub const METRICS_RPC_IDS_MAX: usize = 1024;
+/// Distinct triples of transport, rpc and status code that one shard tells apart; further ones count
+/// together under the rpc `other`.
+pub const METRICS_CALLS_MAX: usize = 2048;
 
 /// How long `kakera healthcheck` waits for each step of its request.
 pub const HEALTHCHECK_TIME_MAX: Duration = Duration::from_secs(3);

@@ -88,3 +88,20 @@ fn healthcheck_tells_a_well_server_from_a_sick_and_a_missing_one() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     assert!(!kakera(&["healthcheck", &free.to_string()], &[]).status.success());
 }
+
+#[test]
+fn migrate_brings_the_embedded_schema_up_and_down_and_says_so() {
+    let folder = std::env::temp_dir().join(format!("kakera-cli-{}", std::process::id()));
+    let path = folder.join("kakera.db").to_string_lossy().into_owned();
+    let migrate = |direction: &str| {
+        let output = kakera(&["migrate", direction, "--database.path", &path], &[]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(migrate("up").starts_with("applied "));
+    let status = migrate("status");
+    assert!(!status.is_empty() && !status.contains("not applied"), "{status}");
+    assert!(migrate("down").starts_with("reverted "));
+    assert!(migrate("status").contains("not applied"));
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -9,6 +9,7 @@ mod healthcheck;
 mod host;
 mod migrate;
 mod serve;
+mod store;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -20,13 +20,13 @@ section! {
         driver: DatabaseDriver = DatabaseDriver::Sqlite, ours;
         /// The embedded database's file. Empty means `kakera.db` in the data folder.
         path: String = String::new(), ours;
-        /// Most requests of one shard that wait for the database; more are refused.
+        /// Most calls that wait for the database; more are refused.
         queue_size: usize = 8192, at_least(1), ours;
         /// Reader threads of the embedded database.
         readers: u16 = 2, at_least(1), at_most(64), ours;
         /// Longest time to connect, in milliseconds.
         connect_timeout_ms: u32 = 5000, at_least(1), ours;
-        /// Longest time for one statement, in milliseconds.
-        statement_timeout_ms: u32 = 10_000, at_least(1), ours;
+        /// Longest time for one call to the database, waiting included, in milliseconds.
+        call_timeout_ms: u32 = 15_000, at_least(1), ours;
     }
 }

@@ -91,6 +91,8 @@ section! {
         namespace: String = String::new();
         /// Port to serve metrics on, as text for Prometheus. 0 serves none.
         prometheus_port: u16 = 0;
+        /// Address to serve metrics on. Empty listens on all.
+        address: String = String::new(), ours;
         /// What metric names begin with. Empty for nothing.
         prefix: String = "nakama".into();
         /// What the names of metrics made by scripts begin with, after `metrics.prefix`.
