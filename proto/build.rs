@@ -1,5 +1,7 @@
 //! Compiles `proto/**.proto` into prost types, and into the tables that JSON and routing are driven by.
 
+#[path = "src/table/hash.rs"]
+mod hash;
 #[path = "build/names.rs"]
 mod names;
 #[path = "build/routes.rs"]
@@ -23,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
+    println!("cargo:rerun-if-changed=src/table/hash.rs");
 
     let mut compiler = protox::Compiler::new([ROOT])?;
     compiler.include_imports(true).include_source_info(true);

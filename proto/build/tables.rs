@@ -6,7 +6,7 @@ use protox::prost_reflect::{
     Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
 };
 
-use crate::names;
+use crate::{hash::hash, names};
 
 const FIELDS_MAX: usize = 64;
 
@@ -89,10 +89,10 @@ impl Tables {
             }
             self.field(field, &oneofs, out)?;
         }
-        names.sort_by(|(left, _), (right, _)| {
-            left.len().cmp(&right.len()).then_with(|| left.cmp(right))
-        });
-        writeln!(out, "], names: &{names:?}, oneofs: &{oneofs:?} }};")?;
+        let (seed, slots) = perfect_hash(&names)
+            .ok_or_else(|| format!("the field names of {full_name} cannot be told apart"))?;
+        writeln!(out, "], names: Names {{ seed: {seed}, slots: &{slots:?}, names: &{names:?} }},")?;
+        writeln!(out, "oneofs: &{oneofs:?} }};")?;
         let path = names::rust_path(message);
         writeln!(
             out,
@@ -155,6 +155,33 @@ impl Tables {
             _ => format!("Kind::Scalar(Scalar::{})", scalar(field)?),
         })
     }
+}
+
+/// A seed, and the table of slots in which under that seed every name has its own.
+fn perfect_hash(names: &[(String, usize)]) -> Option<(u64, Vec<u8>)> {
+    const SEEDS_TRIED: u64 = 4_096;
+    const SLOTS_MAX: usize = 4_096;
+    const EMPTY: u8 = u8::MAX;
+
+    let mut size = names.len().next_power_of_two();
+    while size <= SLOTS_MAX {
+        for attempt in 1..=SEEDS_TRIED {
+            // Odd, and spread over the whole word.
+            let seed = attempt.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut slots = vec![EMPTY; size];
+            let fits = names.iter().enumerate().all(|(at, (name, _))| {
+                let slot = hash(name, seed) as usize & (size - 1);
+                let free = slots[slot] == EMPTY && at < usize::from(EMPTY);
+                slots[slot] = at as u8;
+                free
+            });
+            if fits {
+                return Some((seed, slots));
+            }
+        }
+        size *= 2;
+    }
+    None
 }
 
 fn scalar(field: &FieldDescriptor) -> Result<&'static str, Box<dyn Error>> {

@@ -8,6 +8,8 @@
 //! message's [table](crate::table), and prost decodes the result. No tree of values is built.
 
 mod base64;
+#[cfg(test)]
+mod every_message;
 mod free_form;
 mod numbers;
 mod read;

@@ -2,6 +2,10 @@
 //!
 //! `build.rs` writes one [`Message`] for each message of the `.proto` files.
 
+mod hash;
+
+use hash::hash;
+
 /// A prost type that has a table.
 pub trait Described: prost::Message + Default {
     /// The type's table.
@@ -10,8 +14,12 @@ pub trait Described: prost::Message + Default {
 
 /// `google.protobuf.Empty`.
 impl Described for () {
-    const MESSAGE: &'static Message =
-        &Message { name: "google.protobuf.Empty", fields: &[], names: &[], oneofs: &[] };
+    const MESSAGE: &'static Message = &Message {
+        name: "google.protobuf.Empty",
+        fields: &[],
+        names: Names { seed: 1, slots: &[], names: &[] },
+        oneofs: &[],
+    };
 }
 
 /// A message.
@@ -21,10 +29,22 @@ pub struct Message {
     pub name: &'static str,
     /// In the order of their numbers; at most 64, so that a set of them is one word.
     pub fields: &'static [Field],
-    /// Both spellings of every field's name with the field's index, in the order of [`name_order`].
-    pub names: &'static [(&'static str, u8)],
+    names: Names,
     pub oneofs: &'static [&'static str],
 }
+
+/// A perfect hash table of field names.
+#[derive(Clone, Copy, Debug)]
+struct Names {
+    seed: u64,
+    /// A power of two of them; each is the place of a name, or [`EMPTY`].
+    slots: &'static [u8],
+    /// Both spellings of every field's name, with the field's index.
+    names: &'static [(&'static str, u8)],
+}
+
+/// No name has this slot's hash.
+const EMPTY: u8 = u8::MAX;
 
 /// A field of a message.
 #[derive(Debug)]
@@ -87,8 +107,13 @@ pub struct Enum {
 impl Message {
     /// The field of either spelling, with its index.
     pub fn field_named(&self, name: &str) -> Option<(u8, &'static Field)> {
-        let at = self.names.binary_search_by(|(candidate, _)| name_order(candidate, name)).ok()?;
-        let (_, index) = *self.names.get(at)?;
+        let Names { seed, slots, names } = self.names;
+        let slot = hash(name, seed) as usize & slots.len().wrapping_sub(1);
+        let at = slots.get(slot).filter(|at| **at != EMPTY)?;
+        let (candidate, index) = *names.get(usize::from(*at))?;
+        if candidate != name {
+            return None;
+        }
         Some((index, self.fields.get(usize::from(index))?))
     }
 
@@ -118,9 +143,11 @@ impl Enum {
     }
 }
 
-/// Shorter names first: most comparisons of a search then end at the length.
-pub fn name_order(left: &str, right: &str) -> std::cmp::Ordering {
-    left.len().cmp(&right.len()).then_with(|| left.cmp(right))
-}
+pub use generated::{ENUMS, MESSAGES};
 
-include!(concat!(env!("OUT_DIR"), "/tables.rs"));
+#[allow(clippy::all, clippy::pedantic)]
+mod generated {
+    use super::{Described, Enum, Field, Kind, Message, Names, Scalar, Shape};
+
+    include!(concat!(env!("OUT_DIR"), "/tables.rs"));
+}
