@@ -67,7 +67,10 @@ impl Presences {
             }
             Request::Deliver(delivery) => self.deliver(&delivery),
             Request::DeliverTo(targeted) => self.deliver_to(&targeted),
-            Request::Closed(stream) => self.0.home.borrow_mut().closed(&stream),
+            Request::Closed(stream) => {
+                let leaves = self.0.home.borrow_mut().closed(&stream);
+                self.tell(leaves);
+            }
         }
     }
 
@@ -242,7 +245,7 @@ impl Presences {
             let holds = self.0.holds.borrow();
             let sessions = &*self.0.sessions;
             if stream.mode == StreamMode::FOLLOWERS && !holds.is_empty() {
-                let sink = holds.before(sessions);
+                let sink = holds.before(sessions, UserId(stream.subject));
                 home.local().deliver(stream, frames, except, &sink, &mut slow);
             } else {
                 home.local().deliver(stream, frames, except, sessions, &mut slow);

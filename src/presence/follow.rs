@@ -4,7 +4,10 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kakera_shards::Address;
 
-use super::{Follow, Join, JoinError, JoinOptions, PostError, Presence, Presences, Reply, Request};
+use super::{
+    Entry, Follow, Join, JoinError, JoinOptions, PostError, Presence, Presences, Reason, Reply,
+    Request, hold::Mark,
+};
 use crate::{
     fanout::Slot,
     ids::{SessionId, StreamId, UserId},
@@ -16,6 +19,7 @@ struct Asked<F> {
     session: SessionId,
     waiting: usize,
     presences: Vec<Arc<Presence>>,
+    marks: Vec<Mark>,
     failed: bool,
     /// Users whom the session did not follow before, to be let go of if an owner does not answer.
     new: Vec<StreamId>,
@@ -55,6 +59,7 @@ impl Presences {
             session,
             waiting: by_owner.len(),
             presences: Vec::new(),
+            marks: Vec::new(),
             failed: false,
             new,
             then: Some(then),
@@ -136,8 +141,8 @@ impl Presences {
             match home.begin_join(slot, &stream, options) {
                 Ok(join) => joins.push(join),
                 Err(error) => {
-                    for stream in &new {
-                        home.leave(slot, stream);
+                    for join in &joins {
+                        home.abandon(join, false);
                     }
                     return Err(error);
                 }
@@ -156,11 +161,19 @@ impl Presences {
             return Reply::NotOwner;
         }
         let mut owner = self.0.owner.borrow_mut();
-        let mut presences = Vec::new();
+        let (mut presences, mut entered) = (Vec::new(), Vec::new());
         for (user, presence) in &follow.joins {
-            let entered = owner.enter(&StreamId::followers(*user), presence, super::Entry::Join);
-            if let Err(error) = entered {
-                return Reply::Joined(Err(error));
+            let stream = StreamId::followers(*user);
+            match owner.enter(&stream, presence, Entry::Join) {
+                Ok(joined) if joined.new => entered.push((stream, presence)),
+                Ok(_) => {}
+                Err(error) => {
+                    // All or none; followers are hidden, so nobody is told of their coming and going.
+                    for (stream, presence) in entered {
+                        owner.leave(&stream, presence.session, presence.join, Reason::Leave);
+                    }
+                    return Reply::Joined(Err(error));
+                }
             }
             presences.extend(owner.snapshot(&StreamId::status(*user)).cloned());
         }
@@ -186,8 +199,18 @@ impl Presences {
                     batch.iter().filter(|join| home.install(join).is_err()).collect();
                 let lost = |p: &Presence| lost.iter().any(|join| join.stream.subject == p.user.0);
                 state.presences.extend(presences.into_iter().filter(|presence| !lost(presence)));
+                let users = batch.iter().map(|join| UserId(join.stream.subject)).collect();
+                let mark = self.0.holds.borrow().mark(state.slot, users);
+                state.marks.push(mark);
             }
-            Ok(_) | Err(_) => state.failed = true,
+            answer @ (Ok(_) | Err(_)) => {
+                state.failed = true;
+                let lost = answer.is_err_and(|error| error == PostError::Lost);
+                let mut home = self.0.home.borrow_mut();
+                let undo = batch.iter().filter_map(|join| home.abandon(join, lost)).collect();
+                drop(home);
+                self.tell(undo);
+            }
         }
         if state.waiting > 0 {
             return;
@@ -195,13 +218,20 @@ impl Presences {
         let (slot, failed) = (state.slot, state.failed);
         let presences = std::mem::take(&mut state.presences);
         let new = std::mem::take(&mut state.new);
+        let users: Vec<_> = new.iter().map(|stream| UserId(stream.subject)).collect();
+        // Without a reply there are no snapshots that would know of anything; but whom the session does
+        // not follow after all is none of its business.
+        let marks = if failed {
+            vec![Mark::of_all(users.clone())]
+        } else {
+            std::mem::take(&mut state.marks)
+        };
         let then = state.then.take();
         let alive = self.0.home.borrow().slot(state.session) == Some(slot);
         drop(state);
         let result = match (alive, failed) {
             (true, false) => Ok(presences),
             (true, true) => {
-                let users: Vec<_> = new.iter().map(|stream| UserId(stream.subject)).collect();
                 self.unfollow(slot, &users);
                 Err(JoinError::Unavailable)
             }
@@ -212,13 +242,13 @@ impl Presences {
             then(result);
         }
         if alive {
-            self.release(slot);
+            self.release(slot, &marks);
         }
     }
 
     /// Lets go of what was held for a session.
-    fn release(&self, slot: Slot) {
-        let frames = self.0.holds.borrow_mut().end(slot);
+    fn release(&self, slot: Slot, marks: &[Mark]) {
+        let frames = self.0.holds.borrow_mut().end(slot, marks);
         let refused = frames.iter().any(|frame| self.0.sessions.send(slot, frame).is_err());
         if refused {
             self.0.sessions.slow(slot);

@@ -56,12 +56,15 @@ impl Default for JoinOptions {
 /// What a session's home knows of one membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Membership {
-    pub hidden: bool,
     /// Whether what the session sends to the stream is to be stored.
     pub persistence: bool,
     join: JoinCounter,
     /// The owner has answered.
     installed: bool,
+    /// Answers that are under way: one, unless somebody else joins the session to the same stream.
+    pending: u16,
+    /// An answer got lost, so the owner may have taken the session in.
+    in_doubt: bool,
 }
 
 /// See the module's description.
@@ -180,8 +183,11 @@ impl Home {
         let limits = self.limits;
         let session = self.session_mut(slot).ok_or(JoinError::Left)?;
         let mut entry = options.entry;
-        let (hidden, persistence) = (options.hidden, options.persistence);
-        let known = session.get_mut(stream).copied();
+        let persistence = options.persistence;
+        let known = session.get_mut(stream).map(|membership| {
+            membership.pending = membership.pending.saturating_add(1);
+            *membership
+        });
         let join = match known {
             Some(membership) => {
                 // Who is there already may ask again, also where nobody else is.
@@ -205,7 +211,8 @@ impl Home {
         };
         let presence = session.presence(join, options);
         if known.is_none() {
-            let membership = Membership { hidden, persistence, join, installed: false };
+            let membership =
+                Membership { persistence, join, installed: false, pending: 1, in_doubt: false };
             if stream.mode == StreamMode::FOLLOWERS {
                 session.follows.insert(UserId(stream.subject), membership);
             } else {
@@ -226,8 +233,8 @@ impl Home {
         let session = self.sessions.get_mut(slot.0 as usize).and_then(Option::as_mut);
         let membership = session.and_then(|session| session.get_mut(&join.stream));
         let membership = membership.filter(|m| m.join == presence.join).ok_or(JoinError::Left)?;
+        membership.pending = membership.pending.saturating_sub(1);
         if join.entry == Entry::Update {
-            membership.hidden = presence.hidden;
             membership.persistence = presence.persistence;
         }
         if !membership.installed {
@@ -237,19 +244,25 @@ impl Home {
         Ok(slot)
     }
 
-    /// The join came to nothing. Yields the leave that makes sure of it where the owner may have taken the
-    /// session in without our hearing of it. A membership from an earlier join stays.
-    pub fn abandon(&mut self, join: &Join) -> Option<Leave> {
-        let presence = &join.presence;
-        let slot = *self.slots.get(&presence.session)?;
+    /// The join came to nothing; `lost` if the owner may have taken the session in nevertheless. What
+    /// other joins of the session to the stream have achieved, or may yet, stays. Yields the leave that
+    /// makes sure, where one is needed.
+    pub fn abandon(&mut self, join: &Join, lost: bool) -> Option<Leave> {
+        let slot = *self.slots.get(&join.presence.session)?;
         let session = self.sessions.get_mut(slot.0 as usize).and_then(Option::as_mut)?;
         let membership = session.get_mut(&join.stream)?;
-        if membership.join != presence.join || membership.installed {
+        if membership.join != join.presence.join {
             return None;
         }
+        membership.pending = membership.pending.saturating_sub(1);
+        membership.in_doubt |= lost;
+        if membership.installed || membership.pending > 0 {
+            return None;
+        }
+        let in_doubt = membership.in_doubt;
         session.remove(&join.stream);
         self.memberships -= 1;
-        Some(join.undo())
+        in_doubt.then(|| join.undo())
     }
 
     /// The session leaves: from now on it is no member. Yields what the owner is to be told, or `None` if
@@ -281,14 +294,24 @@ impl Home {
             .collect()
     }
 
-    /// The owner has closed the stream: those who were on it when it did are no members any more.
-    pub fn closed(&mut self, stream: &StreamId) {
+    /// The owner has closed the stream: those who were on it when it did are no members any more. Yields
+    /// the leaves that the owner is to be told: a second join of theirs may have come to it after the
+    /// close, and would put them back.
+    pub fn closed(&mut self, stream: &StreamId) -> Vec<Leave> {
+        let mut leaves = Vec::new();
         for slot in self.local.take(stream) {
             let session = self.sessions.get_mut(slot.0 as usize).and_then(Option::as_mut);
-            if session.and_then(|session| session.remove(stream)).is_some() {
-                self.memberships -= 1;
-            }
+            let Some(session) = session else { continue };
+            let Some(membership) = session.remove(stream) else { continue };
+            self.memberships -= 1;
+            leaves.push(Leave {
+                stream: stream.clone(),
+                session: session.member.session,
+                join: membership.join,
+                reason: Reason::Leave,
+            });
         }
+        leaves
     }
 
     /// The session's membership, once the owner has confirmed it.

@@ -257,26 +257,17 @@ impl Presences {
         answer: Result<Reply, PostError>,
     ) -> Result<Box<Joined>, JoinError> {
         let mut home = self.0.home.borrow_mut();
-        let (error, owner_may_have_it) = match answer {
-            Ok(Reply::Joined(Ok(joined))) => match home.install(join) {
-                Ok(_) => return Ok(joined),
-                Err(error) => {
-                    // The stream was closed while a second join of the session was on its way.
-                    drop(home);
-                    self.tell(vec![join.undo()]);
-                    return Err(error);
-                }
-            },
+        let (error, lost) = match answer {
+            // Where it has left since, the leave followed the join.
+            Ok(Reply::Joined(Ok(joined))) => return home.install(join).map(|_| joined),
             Ok(Reply::Joined(Err(error))) => (error, false),
             Ok(_) => (JoinError::NotOwner, false),
             Err(PostError::Refused) => (JoinError::Unavailable, false),
             Err(PostError::Lost) => (JoinError::Unavailable, true),
         };
-        let undo = home.abandon(join);
+        let undo = home.abandon(join, lost);
         drop(home);
-        if let Some(leave) = undo.filter(|_| owner_may_have_it) {
-            self.tell(vec![leave]);
-        }
+        self.tell(undo.into_iter().collect());
         Err(error)
     }
 

@@ -1,0 +1,5 @@
+//! Presence over several shards.
+
+pub(crate) mod client;
+pub(crate) mod net;
+mod property;
