@@ -15,19 +15,35 @@ const PARAMETERS_MAX: usize = 4;
 /// Segments of a path at most.
 const SEGMENTS_MAX: usize = 8;
 
-/// The service's full name, its enumeration and the module of its calls.
-const SERVICES: [(&str, &str, &str); 2] = [
-    ("nakama.api.Nakama", "Rpc", "calls"),
-    ("nakama.console.Console", "ConsoleRpc", "console_calls"),
+/// How a service appears in the generated code.
+struct Names {
+    service: &'static str,
+    /// The enumeration of its calls.
+    rpc: &'static str,
+    /// The module of its calls' types.
+    calls: &'static str,
+    /// What its JSON does with unset fields.
+    unset: &'static str,
+}
+
+const SERVICES: [Names; 2] = [
+    Names { service: "nakama.api.Nakama", rpc: "Rpc", calls: "calls", unset: "Omit" },
+    Names {
+        service: "nakama.console.Console",
+        rpc: "ConsoleRpc",
+        calls: "console_calls",
+        unset: "Print",
+    },
 ];
 
 pub(crate) fn source(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     let mut out = String::new();
     writeln!(out, "const PARAMETERS_MAX: usize = {PARAMETERS_MAX};")?;
     writeln!(out, "const SEGMENTS_MAX: usize = {SEGMENTS_MAX};")?;
-    for (name, rpc, calls) in SERVICES {
+    for names in &SERVICES {
+        let name = names.service;
         let service = pool.get_service_by_name(name).ok_or_else(|| format!("no service {name}"))?;
-        write_service(&mut out, pool, &service, rpc, calls)?;
+        write_service(&mut out, pool, &service, names)?;
     }
     Ok(out)
 }
@@ -36,8 +52,7 @@ fn write_service(
     out: &mut String,
     pool: &DescriptorPool,
     service: &ServiceDescriptor,
-    rpc: &str,
-    calls: &str,
+    Names { rpc, calls, unset, .. }: &Names,
 ) -> Result<(), Box<dyn Error>> {
     let full_name = service.full_name();
     let methods: Vec<MethodDescriptor> = service.methods().collect();
@@ -62,6 +77,7 @@ fn write_service(
     writeln!(out, "static {constant}_TREE: Node = {};", root.source()?)?;
     writeln!(out, "impl Service for {rpc} {{")?;
     writeln!(out, "const NAME: &'static str = {full_name:?};")?;
+    writeln!(out, "const UNSET: Unset = Unset::{unset};")?;
     let all: Vec<String> = variants.iter().map(|variant| format!("Self::{variant}")).collect();
     writeln!(out, "const ALL: &'static [Self] = &[{}];", all.join(", "))?;
     writeln!(out, "fn definition(self) -> &'static Definition {{")?;

@@ -91,7 +91,10 @@ impl Tables {
         }
         let (seed, slots) = perfect_hash(&names)
             .ok_or_else(|| format!("the field names of {full_name} cannot be told apart"))?;
-        writeln!(out, "], names: Names {{ seed: {seed}, slots: &{slots:?}, names: &{names:?} }},")?;
+        writeln!(
+            out,
+            "], names: Names {{ seed: {seed}, slots: &{slots:?}, entries: &{names:?} }},"
+        )?;
         writeln!(out, "oneofs: &{oneofs:?} }};")?;
         let path = names::rust_path(message);
         writeln!(

@@ -14,7 +14,10 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use crate::table::{Described, Field, Message};
+use crate::{
+    json::Unset,
+    table::{Described, Field, Message},
+};
 pub use matcher::{Matched, Routed};
 
 include!(concat!(env!("OUT_DIR"), "/routes.rs"));
@@ -25,6 +28,8 @@ pub trait Service: Copy + Eq + 'static {
     const NAME: &'static str;
     /// In the order of the `.proto` file; a call's place is its number.
     const ALL: &'static [Self];
+    /// What its JSON does with unset fields: the console prints them.
+    const UNSET: Unset;
 
     fn definition(self) -> &'static Definition;
 

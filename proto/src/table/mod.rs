@@ -17,7 +17,7 @@ impl Described for () {
     const MESSAGE: &'static Message = &Message {
         name: "google.protobuf.Empty",
         fields: &[],
-        names: Names { seed: 1, slots: &[], names: &[] },
+        names: Names { seed: 1, slots: &[], entries: &[] },
         oneofs: &[],
     };
 }
@@ -40,7 +40,7 @@ struct Names {
     /// A power of two of them; each is the place of a name, or [`EMPTY`].
     slots: &'static [u8],
     /// Both spellings of every field's name, with the field's index.
-    names: &'static [(&'static str, u8)],
+    entries: &'static [(&'static str, u8)],
 }
 
 /// No name has this slot's hash.
@@ -107,10 +107,10 @@ pub struct Enum {
 impl Message {
     /// The field of either spelling, with its index.
     pub fn field_named(&self, name: &str) -> Option<(u8, &'static Field)> {
-        let Names { seed, slots, names } = self.names;
+        let Names { seed, slots, entries } = self.names;
         let slot = hash(name, seed) as usize & slots.len().wrapping_sub(1);
         let at = slots.get(slot).filter(|at| **at != EMPTY)?;
-        let (candidate, index) = *names.get(usize::from(*at))?;
+        let (candidate, index) = *entries.get(usize::from(*at))?;
         if candidate != name {
             return None;
         }

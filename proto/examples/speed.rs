@@ -1,14 +1,18 @@
-//! How long JSON takes for the envelopes that sockets carry most: `cargo run --release -p kakera-proto
-//! --example json-speed`. The protobuf encoding stands beside it, as the floor.
+//! How long JSON takes for the envelopes that sockets carry most, with the protobuf encoding beside it
+//! as the floor; and how long a request takes from its path to its message.
+//!
+//! `cargo run --release -p kakera-proto --example speed`
 
 use std::{hint::black_box, time::Instant};
 
 use bytes::Bytes;
 use kakera_proto::{
+    api::{AuthenticateDeviceRequest, ListLeaderboardRecordsRequest},
     json::{self, Unknown, Unset},
     realtime::{
         ChannelMessageSend, Envelope, MatchData, MatchDataSend, UserPresence, envelope::Message,
     },
+    routes::{Routed, Rpc, Service as _},
 };
 use prost::Message as _;
 
@@ -71,6 +75,23 @@ fn main() {
             black_box(&envelope).encode(&mut out).is_ok()
         });
     }
+    requests();
+}
+
+fn requests() {
+    println!("requests, from path to message");
+    let body = br#"{"id":"3d5f8c3e-6c0b-4a53-8a0e-2f3f4c1f9d10"}"#;
+    measure("  sign-in", || {
+        let path = black_box("/v2/account/authenticate/device");
+        let Routed::Call(found) = Rpc::route("POST", path) else { return false };
+        found.decode::<AuthenticateDeviceRequest>("create=true&username=swift-otter", body).is_ok()
+    });
+    measure("  list records", || {
+        let path = black_box("/v2/leaderboard/weekly");
+        let Routed::Call(found) = Rpc::route("GET", path) else { return false };
+        let query = "owner_ids=8f4e52a2-7f7e-4f0b-a6c5-6a1d2b0d9c11&limit=100&cursor=";
+        found.decode::<ListLeaderboardRecordsRequest>(query, b"").is_ok()
+    });
 }
 
 fn measure(name: &str, mut run: impl FnMut() -> bool) {
