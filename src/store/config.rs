@@ -13,6 +13,47 @@ pub struct StoreConfig {
 #[derive(Clone, Debug)]
 pub enum DriverConfig {
     Sqlite(SqliteConfig),
+    Postgres(PostgresConfig),
+}
+
+/// A PostgreSQL server, or one that speaks its protocol.
+#[derive(Clone)]
+pub struct PostgresConfig {
+    /// `user:password@host:port/database?sslmode=..` or `postgres://` URLs, tried in order.
+    pub addresses: Vec<String>,
+    /// Connections of the node, divided among its shards; a shard has at least two.
+    pub connections_max: usize,
+    /// Age after which a connection is replaced; 0 for never.
+    pub connection_lifetime_ms: u64,
+    /// How long making a connection may take, for each address.
+    pub connect_timeout_ms: u64,
+    /// After this the server gives up a statement.
+    pub statement_timeout_ms: u64,
+    /// Transactions of a shard that may wait for a connection. More are refused with
+    /// RESOURCE_EXHAUSTED.
+    pub queue_len_max: usize,
+}
+
+impl Default for PostgresConfig {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            connections_max: 100,
+            connection_lifetime_ms: 3_600_000,
+            connect_timeout_ms: 5_000,
+            statement_timeout_ms: 10_000,
+            queue_len_max: 8192,
+        }
+    }
+}
+
+impl std::fmt::Debug for PostgresConfig {
+    /// Without the addresses, which hold passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresConfig")
+            .field("connections_max", &self.connections_max)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The embedded database.

@@ -2,6 +2,42 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use kakera_shards::Counters;
+
+/// What one shard asked of the store, on the shard's board.
+pub struct ShardCounters {
+    pub reads: kakera_shards::Counter,
+    pub reads_offloaded: kakera_shards::Counter,
+    pub writes: kakera_shards::Counter,
+    pub retries: kakera_shards::Counter,
+    pub refused: kakera_shards::Counter,
+    pub unavailable: kakera_shards::Counter,
+    pub deadlines: kakera_shards::Counter,
+    pub connections: kakera_shards::Counter,
+    pub connects: kakera_shards::Counter,
+    pub connect_failures: kakera_shards::Counter,
+    pub waiting: kakera_shards::Counter,
+}
+
+impl ShardCounters {
+    pub fn register(board: &Counters) -> Self {
+        Self {
+            reads: board.counter("store_reads", "Reads on the shard or its shared connections."),
+            reads_offloaded: board.counter("store_reads_offloaded", "Reads by a reader thread."),
+            writes: board.counter("store_writes", "Transactions and single writing statements."),
+            retries: board.counter("store_retries", "Transactions run again after a conflict."),
+            refused: board.counter("store_refused", "Calls refused because a queue was full."),
+            unavailable: board.counter("store_unavailable", "Calls that met no database."),
+            deadlines: board.counter("store_deadlines", "Calls that took too long."),
+            connections: board.gauge("store_connections", "Open PostgreSQL connections."),
+            connects: board.counter("store_connects", "PostgreSQL connections made."),
+            connect_failures: board
+                .counter("store_connect_failures", "Times that no PostgreSQL address answered."),
+            waiting: board.gauge("store_waiting", "Transactions waiting for a connection."),
+        }
+    }
+}
+
 /// A counter or gauge with a single writer: no locked instruction, readable from anywhere.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -35,34 +71,6 @@ macro_rules! counters {
             }
         }
     };
-}
-
-counters! {
-    /// What one shard asked of the store.
-    ShardCounters {
-        /// Reads that ran on the shard itself, or over the shard's pipelined connections.
-        reads,
-        /// Reads handed to a reader thread.
-        reads_offloaded,
-        /// Transactions and single writing statements.
-        writes,
-        /// Transactions run again after a serialization failure.
-        retries,
-        /// Calls refused because a queue was full.
-        refused,
-        /// Calls that ended because the database was away.
-        unavailable,
-        /// Calls that ran into their deadline.
-        deadlines,
-        /// PostgreSQL: open connections (gauge).
-        connections,
-        /// PostgreSQL: connections made.
-        connects,
-        /// PostgreSQL: connection attempts that failed.
-        connect_failures,
-        /// PostgreSQL: transactions waiting for a connection (gauge).
-        waiting,
-    }
 }
 
 counters! {

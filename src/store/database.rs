@@ -1,12 +1,15 @@
 //! The handles: [`Database`] for the node, [`Store`] for a shard.
 
-use std::{borrow::Cow, rc::Rc, sync::Arc};
+use std::{borrow::Cow, rc::Rc};
+
+use kakera_shards::socket::Sockets;
 
 use super::{
     config::{DriverConfig, StoreConfig},
     counters::{ShardCounters, WriterCounters},
     error::StoreError,
     migrate,
+    postgres::{PgDatabase, PgShard},
     row::FromRow,
     sqlite::{SqliteDatabase, SqliteShard},
     tx::{Reader, Tx},
@@ -17,21 +20,30 @@ use super::{
 #[derive(Clone)]
 pub enum Database {
     Sqlite(SqliteDatabase),
+    Postgres(PgDatabase),
 }
 
 impl Database {
-    /// Opens the database. The embedded one is migrated and its threads started; blocks while it does.
+    /// Opens the database. The embedded one is migrated and its threads started; of PostgreSQL only the
+    /// addresses are read, see [`Store::check_schema`]. Blocks while it does.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         match &config.driver {
             DriverConfig::Sqlite(sqlite) => {
                 SqliteDatabase::open(sqlite, migrate::bring_up).map(Self::Sqlite)
             }
+            DriverConfig::Postgres(postgres) => {
+                PgDatabase::open(postgres, config.call_timeout_ms).map(Self::Postgres)
+            }
         }
     }
 
-    /// A shard's handle, made on that shard. `shards` is how many of them share the database.
-    pub fn attach(&self, _shards: usize) -> Result<Store, StoreError> {
+    /// A shard's handle, made on that shard. `shards` is how many of them share the database; what
+    /// connections there are go over the shard's `sockets`.
+    pub fn attach(&self, shards: usize, sockets: &Sockets) -> Result<Store, StoreError> {
         match self {
+            Self::Postgres(database) => {
+                Ok(Store::Postgres(Rc::new(PgShard::new(database, shards, sockets.clone()))))
+            }
             Self::Sqlite(database) => {
                 SqliteShard::new(database.clone()).map(|shard| Store::Sqlite(Rc::new(shard)))
             }
@@ -43,6 +55,7 @@ impl Database {
     pub fn writer_counters(&self) -> Option<(&WriterCounters, usize)> {
         match self {
             Self::Sqlite(database) => Some((database.counters(), database.write_queue_len())),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -51,6 +64,7 @@ impl Database {
     pub fn close(&self) {
         match self {
             Self::Sqlite(database) => database.close(),
+            Self::Postgres(database) => database.close(),
         }
     }
 }
@@ -59,6 +73,7 @@ impl Database {
 #[derive(Clone)]
 pub enum Store {
     Sqlite(Rc<SqliteShard>),
+    Postgres(Rc<PgShard>),
 }
 
 impl Store {
@@ -73,6 +88,7 @@ impl Store {
     {
         match self {
             Self::Sqlite(shard) => shard.read(steps).await,
+            Self::Postgres(shard) => shard.read(steps).await,
         }
     }
 
@@ -85,6 +101,7 @@ impl Store {
     {
         match self {
             Self::Sqlite(shard) => shard.scan(steps).await,
+            Self::Postgres(shard) => shard.read(steps).await,
         }
     }
 
@@ -101,6 +118,7 @@ impl Store {
     {
         match self {
             Self::Sqlite(shard) => shard.write(steps, false).await,
+            Self::Postgres(shard) => shard.write(steps).await,
         }
     }
 
@@ -118,6 +136,7 @@ impl Store {
                     .write(async move |tx: &mut Tx<'_>| tx.execute(&sql, &params).await, true)
                     .await
             }
+            Self::Postgres(shard) => shard.execute(&sql.into(), params).await,
         }
     }
 
@@ -132,12 +151,24 @@ impl Store {
                 let (sql, params) = (sql.into(), owned(params));
                 shard.write(async move |tx: &mut Tx<'_>| tx.all(&sql, &params).await, true).await
             }
+            Self::Postgres(shard) => shard.returning(&sql.into(), params).await,
         }
     }
 
-    pub fn counters(&self) -> &Arc<ShardCounters> {
+    /// Whether the database is there with the schema that this server needs; the error says what to
+    /// do. To be asked by one shard before the server takes requests.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        match self {
+            // It was brought up to date when it was opened.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(shard) => shard.check_schema().await,
+        }
+    }
+
+    pub fn counters(&self) -> &Rc<ShardCounters> {
         match self {
             Self::Sqlite(shard) => shard.counters(),
+            Self::Postgres(shard) => shard.counters(),
         }
     }
 }

@@ -27,12 +27,14 @@ pub struct Row(pub(super) Repr);
 #[derive(Debug)]
 pub(super) enum Repr {
     Sqlite(Box<[rusqlite::types::Value]>),
+    Postgres(tokio_postgres::Row),
 }
 
 impl Row {
     pub fn len(&self) -> usize {
         match &self.0 {
             Repr::Sqlite(values) => values.len(),
+            Repr::Postgres(row) => row.len(),
         }
     }
 
@@ -44,6 +46,7 @@ impl Row {
     pub fn get<T: FromColumn>(&self, index: usize) -> Result<T, StoreError> {
         let read = match &self.0 {
             Repr::Sqlite(values) => super::sqlite::column(values.get(index)),
+            Repr::Postgres(row) => super::postgres::column(row, index),
         };
         read.and_then(T::from_column).map_err(|error| match error {
             StoreError::Statement(what) => {

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::{
     error::StoreError,
+    postgres::PgConnection,
     row::{FromRow, Row},
     sqlite::SqliteConnection,
     value::Param,
@@ -24,6 +25,11 @@ pub struct Reader<'a> {
 
 enum Driver<'a> {
     Sqlite(&'a SqliteConnection),
+    Postgres {
+        connection: &'a PgConnection,
+        /// A transaction that has not begun: it does with its first statement.
+        begin: bool,
+    },
 }
 
 impl<'a> Reader<'a> {
@@ -31,11 +37,19 @@ impl<'a> Reader<'a> {
         Self { driver: Driver::Sqlite(connection), failure: None, in_transaction: false }
     }
 
+    pub(super) fn postgres(connection: &'a PgConnection) -> Self {
+        let driver = Driver::Postgres { connection, begin: false };
+        Self { driver, failure: None, in_transaction: false }
+    }
+
     /// All rows, at most [`ROW_COUNT_MAX`].
     pub async fn rows(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         self.refuse_if_failed()?;
         let result = match &mut self.driver {
             Driver::Sqlite(connection) => connection.rows(sql, params),
+            Driver::Postgres { connection, begin } => {
+                connection.rows(sql, params, std::mem::take(begin)).await
+            }
         };
         let result = result.and_then(|rows| {
             if rows.len() > ROW_COUNT_MAX {
@@ -75,6 +89,22 @@ impl<'a> Reader<'a> {
         self.optional(sql, params).await?.ok_or(StoreError::NoRow)
     }
 
+    /// Only where writing is meant: a reader thread refuses it.
+    pub(super) async fn execute(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<u64, StoreError> {
+        self.refuse_if_failed()?;
+        let result = match &mut self.driver {
+            Driver::Sqlite(connection) => connection.execute(sql, params),
+            Driver::Postgres { connection, begin } => {
+                connection.execute(sql, params, std::mem::take(begin)).await
+            }
+        };
+        self.note(result)
+    }
+
     fn refuse_if_failed(&self) -> Result<(), StoreError> {
         if self.in_transaction && self.failure.is_some() {
             return Err(StoreError::Failed);
@@ -105,11 +135,20 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement that returns no rows; yields how many rows it changed.
     pub async fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
-        self.0.refuse_if_failed()?;
-        let result = match &mut self.0.driver {
-            Driver::Sqlite(connection) => connection.execute(sql, params),
-        };
-        self.0.note(result)
+        self.0.execute(sql, params).await
+    }
+
+    pub(super) fn postgres(connection: &'a PgConnection) -> Self {
+        let driver = Driver::Postgres { connection, begin: true };
+        Self(Reader { driver, failure: None, in_transaction: true })
+    }
+
+    /// Whether anything was begun that must be ended.
+    pub(super) fn has_begun(&self) -> bool {
+        match &self.0.driver {
+            Driver::Sqlite(_) => true,
+            Driver::Postgres { begin, .. } => !begin,
+        }
     }
 
     /// The statement failure that keeps this transaction from committing.

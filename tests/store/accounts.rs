@@ -1,44 +1,44 @@
 //! Accounts: signing up, finding, linking, updating, banning, deleting.
 
-use kakera::ids::UserId;
-use kakera::store::{
-    Reader, Store, StoreError, Tx,
-    accounts::{self, NewAccount, SignInKey, SignUp},
-    links::{self, LinkKind, Linked},
-    users::{self, UserQuery, UserUpdate},
+use kakera::{
+    auth::SignIn,
+    ids::UserId,
+    params,
+    store::{
+        Reader, Store, StoreError, Tx,
+        users::{
+            self, ExternalId, ProfileChange, USERNAME_UNIQUE, identities, lifecycle, profiles,
+            sign_in,
+        },
+    },
 };
+use kakera_shards::Rng;
 
 use crate::{on_both_databases, support::new_id};
 
-pub async fn sign_up(store: &Store, username: &str, key: SignInKey) -> UserId {
+async fn with_device(store: &Store, username: &str, device: &str) -> UserId {
     let id = new_id();
-    let account = NewAccount { id, username: username.to_owned(), key };
-    assert_eq!(accounts::sign_up(store, account).await.unwrap(), SignUp::Created);
+    sign_in::create_with_device(store, id, username, device).await.unwrap();
     id
 }
 
-pub fn device(id: &str) -> SignInKey {
-    SignInKey::Device(id.to_owned())
+async fn account(store: &Store, id: UserId) -> Option<users::AccountRecord> {
+    profiles::account(store, id).await.unwrap()
 }
 
-async fn account(store: &Store, id: UserId) -> Option<accounts::Account> {
-    store.read(async move |r: &mut Reader<'_>| accounts::by_id(r, id).await).await.unwrap()
-}
-
-async fn by_device(store: &Store, device: &'static str) -> Option<users::Identity> {
-    store.read(async move |r: &mut Reader<'_>| users::by_device(r, device).await).await.unwrap()
-}
-
-async fn update(store: &Store, id: UserId, change: UserUpdate) -> Result<bool, StoreError> {
-    store.write(async move |tx: &mut Tx<'_>| users::update(tx, id, &change).await).await
+fn assert_unique<T: std::fmt::Debug>(result: Result<T, StoreError>, name: &str) {
+    match result {
+        Err(error) => assert!(error.is_unique(name), "{error}"),
+        Ok(value) => panic!("{name} did not refuse: {value:?}"),
+    }
 }
 
 on_both_databases! {
     async fn a_device_signs_up_and_is_found(bench: Bench) {
-        let store = bench.store();
-        assert_eq!(by_device(&store, "device-0001").await, None);
-        let id = sign_up(&store, "ann", device("device-0001")).await;
-        let found = by_device(&store, "device-0001").await.unwrap();
+        let store = bench.store;
+        assert_eq!(sign_in::by_device(&store, "device-0001").await.unwrap(), None);
+        let id = with_device(&store, "ann", "device-0001").await;
+        let found = sign_in::by_device(&store, "device-0001").await.unwrap().unwrap();
         assert_eq!((found.id, found.username.as_str()), (id, "ann"));
         assert!(!found.disable_time.is_set());
         let account = account(&store, id).await.unwrap();
@@ -50,194 +50,179 @@ on_both_databases! {
     }
 
     async fn parallel_first_sign_ups_by_one_device_end_as_one_account(bench: Bench) {
-        let store = bench.store();
+        let store = bench.store;
+        let sign_in = SignIn::new(store.clone(), Rng::from_seed(7));
         for (round, same_name) in [(1, true), (2, false)] {
             let attempts = (0..20).map(|n| {
-                let store = store.clone();
-                let name = if same_name { 0 } else { n };
+                let sign_in = &sign_in;
+                let name = format!("racer-{round}-{}", if same_name { 0 } else { n });
                 async move {
-                    let account = NewAccount {
-                        id: new_id(),
-                        username: format!("racer-{round}-{name}"),
-                        key: SignInKey::Device(format!("raced-device-{round}")),
-                    };
-                    let id = account.id;
-                    (id, accounts::sign_up(&store, account).await.unwrap())
+                    sign_in.device(&format!("raced-device-{round}"), &name, true).await.unwrap()
                 }
             });
             let ended = futures_util::future::join_all(attempts).await;
-            let winners: Vec<_> = ended.iter().filter(|(_, end)| *end == SignUp::Created).collect();
-            assert_eq!(winners.len(), 1);
-            for (id, end) in &ended {
-                match end {
-                    SignUp::Created => assert_eq!(*id, winners[0].0),
-                    SignUp::Existing(found) => assert_eq!(found.id, winners[0].0),
-                }
-            }
+            let winner = ended.iter().find(|end| end.created).unwrap();
+            assert_eq!(ended.iter().filter(|end| end.created).count(), 1);
+            assert!(ended.iter().all(|end| (end.user, &end.username) == (winner.user, &winner.username)));
         }
     }
 
     async fn a_taken_username_is_told_apart_from_a_taken_key(bench: Bench) {
-        let store = bench.store();
-        sign_up(&store, "taken", device("device-0001")).await;
-        let mut keys = vec![device("device-0002"), SignInKey::Custom("custom-0002".into())];
-        keys.push(SignInKey::Email { address: "b@example.com".into(), password: b"hash".to_vec() });
-        for key in keys {
-            let account = NewAccount { id: new_id(), username: "taken".into(), key };
-            let error = accounts::sign_up(&store, account).await.unwrap_err();
-            assert!(accounts::is_username_taken(&error), "{error}");
-        }
-        // Nothing of the refused ones remains.
-        assert_eq!(by_device(&store, "device-0002").await, None);
-        let first = sign_up(&store, "other", SignInKey::Custom("custom-0002".into())).await;
-        let again = NewAccount {
-            id: new_id(),
-            username: "third".into(),
-            key: SignInKey::Custom("custom-0002".into()),
+        let store = bench.store;
+        with_device(&store, "taken", "device-0001").await;
+        let id = new_id();
+        assert_unique(sign_in::create_with_device(&store, id, "taken", "device-0002").await, USERNAME_UNIQUE);
+        let custom = async |name, id: &str| {
+            sign_in::create_with_external(&store, new_id(), name, ExternalId::Custom, id).await
         };
-        match accounts::sign_up(&store, again).await.unwrap() {
-            SignUp::Existing(found) => assert_eq!(found.id, first),
-            SignUp::Created => panic!("a second account by one custom id"),
-        }
+        assert_unique(custom("taken", "custom-0002").await, USERNAME_UNIQUE);
+        let email = sign_in::create_with_email(&store, id, "taken", "a@example.com", b"hash").await;
+        assert_unique(email, USERNAME_UNIQUE);
+        // Nothing of the refused ones remains.
+        assert_eq!(sign_in::by_device(&store, "device-0002").await.unwrap(), None);
+        assert_eq!(account(&store, id).await, None);
+        assert_unique(sign_in::create_with_device(&store, id, "other", "device-0001").await, "user_device_pkey");
+        assert_eq!(account(&store, id).await, None);
+        custom("other", "custom-0002").await.unwrap();
+        assert_unique(custom("third", "custom-0002").await, "users_custom_id_key");
+        let email = async |name| {
+            sign_in::create_with_email(&store, new_id(), name, "a@example.com", b"hash").await
+        };
+        email("fourth").await.unwrap();
+        assert_unique(email("fifth").await, "users_email_key");
     }
 
     async fn an_email_account_yields_its_password_hash(bench: Bench) {
-        let store = bench.store();
-        let key = SignInKey::Email { address: "ann@example.com".into(), password: b"hash".to_vec() };
-        let id = sign_up(&store, "ann", key).await;
-        let found = store
-            .read(async |r: &mut Reader<'_>| {
-                let by_email = users::by_email(r, "ann@example.com").await?;
-                let by_name = users::by_username(r, "ann").await?;
-                assert_eq!(by_email, by_name);
-                Ok::<_, StoreError>(by_email)
-            })
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!((found.identity.id, found.password.as_deref()), (id, Some(&b"hash"[..])));
+        let store = bench.store;
+        let id = new_id();
+        sign_in::create_with_email(&store, id, "ann", "ann@example.com", b"hash").await.unwrap();
+        let by_email = sign_in::by_email(&store, "ann@example.com").await.unwrap();
+        assert_eq!(by_email, sign_in::by_username(&store, "ann").await.unwrap());
+        let found = by_email.unwrap();
+        assert_eq!((found.user.id, found.password.as_deref()), (id, Some(&b"hash"[..])));
+        assert_eq!(sign_in::by_id(&store, id).await.unwrap(), Some(found.user));
     }
 
     async fn users_are_listed_once_by_any_of_their_names(bench: Bench) {
-        let store = bench.store();
-        let ann = sign_up(&store, "ann", device("device-0001")).await;
-        let bob = sign_up(&store, "bob", device("device-0002")).await;
-        links::link(&store, bob, LinkKind::Facebook, "fb-bob").await.unwrap();
-        let query = UserQuery {
-            ids: vec![ann, ann, new_id()],
-            usernames: vec!["ann".into(), "bob".into(), "nobody".into()],
-            facebook_ids: vec!["fb-bob".into()],
-        };
-        let found = store.read(async move |r: &mut Reader<'_>| users::list(r, &query).await).await;
+        let store = bench.store;
+        let ann = with_device(&store, "ann", "device-0001").await;
+        let bob = with_device(&store, "bob", "device-0002").await;
+        identities::link_external(&store, bob, ExternalId::Facebook, "fb-bob").await.unwrap();
+        let names = ["ann", "bob", "nobody"].map(str::to_owned).to_vec();
+        let found =
+            profiles::users(&store, vec![ann, ann, new_id()], names, vec!["fb-bob".into()]).await;
         let mut ids: Vec<UserId> = found.unwrap().iter().map(|user| user.id).collect();
         ids.sort();
         let mut wanted = vec![ann, bob];
         wanted.sort();
         assert_eq!(ids, wanted);
-        let devices = vec!["device-0002".to_owned(), "device-0009".to_owned()];
-        let accounts = store
-            .read(async move |r: &mut Reader<'_>| accounts::by_devices(r, &devices).await)
-            .await
-            .unwrap();
-        assert_eq!(accounts.len(), 1);
-        assert_eq!((accounts[0].user.id, accounts[0].user.facebook_id.as_deref()), (bob, Some("fb-bob")));
+        let none = profiles::users(&store, vec![], vec!["nobody".into()], vec![]).await.unwrap();
+        assert!(none.is_empty());
+        // More than a short look-up goes another way.
+        let many = (0..300).map(|n| format!("nobody-{n}")).chain(["bob".to_owned()]).collect();
+        let found = profiles::users(&store, vec![], many, vec![]).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].facebook_id.as_deref(), Some("fb-bob"));
     }
 
     async fn an_update_changes_what_it_names_and_nothing_else(bench: Bench) {
-        let store = bench.store();
-        let id = sign_up(&store, "ann", device("device-0001")).await;
+        let store = bench.store;
+        let id = with_device(&store, "ann", "device-0001").await;
         let before = account(&store, id).await.unwrap().user;
-        let change = UserUpdate {
+        let change = ProfileChange {
             display_name: Some("Ann".into()),
             lang_tag: Some("de".into()),
             metadata: Some(r#"{"a":1}"#.into()),
-            ..UserUpdate::default()
+            ..ProfileChange::default()
         };
-        assert!(update(&store, id, change.clone()).await.unwrap());
+        profiles::change(&store, id, &change).await.unwrap();
         let after = account(&store, id).await.unwrap().user;
         assert_eq!(after.display_name.as_deref(), Some("Ann"));
         assert_eq!((after.lang_tag.as_str(), after.username.as_str()), ("de", "ann"));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&after.metadata).unwrap()["a"], 1);
         assert!(after.update_time > before.update_time);
         // The same again is no change.
-        assert!(!update(&store, id, change).await.unwrap());
+        profiles::change(&store, id, &change).await.unwrap();
         assert_eq!(account(&store, id).await.unwrap().user.update_time, after.update_time);
-        let clear = UserUpdate {
+        let clear = ProfileChange {
             display_name: Some(String::new()),
             lang_tag: Some(String::new()),
-            ..UserUpdate::default()
+            ..ProfileChange::default()
         };
-        assert!(update(&store, id, clear).await.unwrap());
+        profiles::change(&store, id, &clear).await.unwrap();
         let cleared = account(&store, id).await.unwrap().user;
         assert_eq!((cleared.display_name, cleared.lang_tag.as_str()), (None, "en"));
     }
 
     async fn an_update_to_a_taken_username_changes_nothing(bench: Bench) {
-        let store = bench.store();
-        sign_up(&store, "ann", device("device-0001")).await;
-        let bob = sign_up(&store, "bob", device("device-0002")).await;
-        let change = UserUpdate {
+        let store = bench.store;
+        with_device(&store, "ann", "device-0001").await;
+        let bob = with_device(&store, "bob", "device-0002").await;
+        let change = ProfileChange {
             username: Some("ann".into()),
             location: Some("here".into()),
-            ..UserUpdate::default()
+            ..ProfileChange::default()
         };
-        let error = update(&store, bob, change).await.unwrap_err();
-        assert!(accounts::is_username_taken(&error), "{error}");
+        assert_unique(profiles::change(&store, bob, &change).await, USERNAME_UNIQUE);
         let user = account(&store, bob).await.unwrap().user;
         assert_eq!((user.username.as_str(), user.location), ("bob", None));
     }
 
     async fn a_text_that_is_too_long_is_refused(bench: Bench) {
-        let store = bench.store();
-        let id = sign_up(&store, "ann", device("device-0001")).await;
-        let change = UserUpdate { display_name: Some("x".repeat(256)), ..UserUpdate::default() };
-        let error = update(&store, id, change).await.unwrap_err();
+        let store = bench.store;
+        let id = with_device(&store, "ann", "device-0001").await;
+        let change = ProfileChange { display_name: Some("x".repeat(256)), ..ProfileChange::default() };
+        let error = profiles::change(&store, id, &change).await.unwrap_err();
         assert!(matches!(error, StoreError::Check(_)), "{error:?}");
-        let change = UserUpdate { display_name: Some("ü".repeat(255)), ..UserUpdate::default() };
-        assert!(update(&store, id, change).await.unwrap());
+        let change = ProfileChange { display_name: Some("ü".repeat(255)), ..ProfileChange::default() };
+        profiles::change(&store, id, &change).await.unwrap();
     }
 
     async fn keys_are_linked_and_unlinked_but_never_the_last_or_a_foreign_one(bench: Bench) {
-        let store = bench.store();
-        let ann = sign_up(&store, "ann", device("device-0001")).await;
-        let bob = sign_up(&store, "bob", SignInKey::Custom("custom-bob".into())).await;
+        let store = bench.store;
+        let ann = with_device(&store, "ann", "device-0001").await;
+        let bob = new_id();
+        sign_in::create_with_external(&store, bob, "bob", ExternalId::Custom, "custom-bob").await.unwrap();
+        let link = async |user, kind, id: &str| identities::link_external(&store, user, kind, id).await;
+        let unlink = async |user, kind, named| {
+            identities::unlink_external(&store, user, kind, named).await.unwrap()
+        };
+        let unlink_device = async |user, device: &str| {
+            identities::unlink_device(&store, user, device).await.unwrap()
+        };
         // The last key stays.
-        assert!(!links::unlink_device(&store, ann, "device-0001".into()).await.unwrap());
-        assert!(!links::unlink(&store, bob, LinkKind::Custom, None).await.unwrap());
+        assert!(!unlink_device(ann, "device-0001").await);
+        assert!(!unlink(bob, ExternalId::Custom, None).await);
         // What another account has cannot be linked, nor unlinked from there.
-        assert_eq!(links::link(&store, ann, LinkKind::Custom, "custom-bob").await.unwrap(), Linked::InUse);
-        assert_eq!(links::link_device(&store, bob, "device-0001".into()).await.unwrap(), Linked::InUse);
-        assert!(!links::unlink_device(&store, bob, "device-0001".into()).await.unwrap());
+        assert_unique(link(ann, ExternalId::Custom, "custom-bob").await, "users_custom_id_key");
+        assert_unique(identities::link_device(&store, bob, "device-0001").await, "user_device_pkey");
+        assert!(!unlink_device(bob, "device-0001").await);
         // One's own again is no error.
-        assert_eq!(links::link_device(&store, ann, "device-0001".into()).await.unwrap(), Linked::Yes);
-        assert_eq!(links::link(&store, new_id(), LinkKind::Custom, "free").await.unwrap(), Linked::NoAccount);
-        assert_eq!(links::link_device(&store, new_id(), "free".into()).await.unwrap(), Linked::NoAccount);
+        identities::link_device(&store, ann, "device-0001").await.unwrap();
+        assert!(!link(new_id(), ExternalId::Custom, "free-id").await.unwrap());
+        let nobody = identities::link_device(&store, new_id(), "free-device").await;
+        assert!(matches!(nobody, Err(StoreError::ForeignKey(_))), "{nobody:?}");
         // With a second key, the first can go.
-        assert_eq!(links::link_email(&store, ann, "ann@example.com", b"hash").await.unwrap(), Linked::Yes);
-        assert!(!links::unlink(&store, ann, LinkKind::Email, Some("bob@example.com")).await.unwrap());
-        assert!(links::unlink_device(&store, ann, "device-0001".into()).await.unwrap());
-        assert!(!links::unlink(&store, ann, LinkKind::Email, Some("ann@example.com")).await.unwrap());
-        assert_eq!(links::link(&store, ann, LinkKind::Steam, "steam-ann").await.unwrap(), Linked::Yes);
-        assert!(links::unlink(&store, ann, LinkKind::Email, Some("ann@example.com")).await.unwrap());
+        assert!(identities::link_email(&store, ann, "ann@example.com", b"hash").await.unwrap());
+        assert!(!identities::unlink_email(&store, ann, Some("bob@example.com")).await.unwrap());
+        assert!(unlink_device(ann, "device-0001").await);
+        assert!(!identities::unlink_email(&store, ann, Some("ann@example.com")).await.unwrap());
+        assert!(link(ann, ExternalId::Steam, "steam-ann").await.unwrap());
+        assert!(identities::unlink_email(&store, ann, Some("ann@example.com")).await.unwrap());
         let account = account(&store, ann).await.unwrap();
         assert_eq!((account.email, account.devices.len()), (None, 0));
         assert_eq!(account.user.steam_id.as_deref(), Some("steam-ann"));
-        let password = store
-            .read(async |r: &mut Reader<'_>| users::by_username(r, "ann").await)
-            .await
-            .unwrap()
-            .unwrap()
-            .password;
+        let password = sign_in::by_username(&store, "ann").await.unwrap().unwrap().password;
         assert_eq!(password, None);
     }
 
     async fn two_unlinks_at_once_leave_one_key(bench: Bench) {
-        let store = bench.store();
-        let ann = sign_up(&store, "ann", device("device-0001")).await;
-        links::link_device(&store, ann, "device-0002".into()).await.unwrap();
+        let store = bench.store;
+        let ann = with_device(&store, "ann", "device-0001").await;
+        identities::link_device(&store, ann, "device-0002").await.unwrap();
         let (one, two) = futures_util::future::join(
-            links::unlink_device(&store, ann, "device-0001".into()),
-            links::unlink_device(&store, ann, "device-0002".into()),
+            identities::unlink_device(&store, ann, "device-0001"),
+            identities::unlink_device(&store, ann, "device-0002"),
         )
         .await;
         assert!(one.unwrap() != two.unwrap());
@@ -245,40 +230,41 @@ on_both_databases! {
     }
 
     async fn a_ban_sets_the_time_and_lifting_it_clears_it(bench: Bench) {
-        let store = bench.store();
-        let ann = sign_up(&store, "ann", device("device-0001")).await;
-        let ban = async move |tx: &mut Tx<'_>| users::ban(tx, &[ann]).await;
-        assert_eq!(store.write(ban).await.unwrap(), 1);
-        assert!(by_device(&store, "device-0001").await.unwrap().disable_time.is_set());
-        let unban = async move |tx: &mut Tx<'_>| users::unban(tx, &[ann]).await;
-        assert_eq!(store.write(unban).await.unwrap(), 1);
-        assert!(!by_device(&store, "device-0001").await.unwrap().disable_time.is_set());
+        let store = bench.store;
+        let ann = with_device(&store, "ann", "device-0001").await;
+        let is_banned = async || {
+            sign_in::by_device(&store, "device-0001").await.unwrap().unwrap().disable_time.is_set()
+        };
+        lifecycle::disable(&store, &[ann]).await.unwrap();
+        assert!(is_banned().await);
+        lifecycle::enable(&store, &[ann]).await.unwrap();
+        assert!(!is_banned().await);
     }
 
     async fn deleting_an_account_keeps_the_counts_of_others_right(bench: Bench) {
-        let store = bench.store();
-        let ann = sign_up(&store, "ann", device("device-0001")).await;
-        let bob = sign_up(&store, "bob", device("device-0002")).await;
+        let store = bench.store;
+        let ann = with_device(&store, "ann", "device-0001").await;
+        let bob = with_device(&store, "bob", "device-0002").await;
         let groups = [new_id().0, new_id().0];
         store
             .write(async move |tx: &mut Tx<'_>| {
                 for (a, b) in [(ann, bob), (bob, ann)] {
                     let edge = "insert into user_edge (source_id, position, update_time, destination_id) \
                                 values ($1, 1, {now}, $2)";
-                    tx.execute(edge, kakera::params![a, b]).await?;
+                    tx.execute(edge, params![a, b]).await?;
                 }
-                tx.execute("update users set edge_count = 1 where id {in $1}", kakera::params![&[ann, bob][..]]).await?;
+                tx.execute("update users set edge_count = 1 where id {in $1}", params![&[ann, bob][..]]).await?;
                 // Ann alone leads the first group; in the second Bob leads and Ann is a member.
                 for (n, (group, (ann_state, bob_state))) in groups.into_iter().zip([(0_i16, 2_i16), (2, 0)]).enumerate() {
                     let sql = "insert into groups (id, creator_id, name, edge_count, create_time, update_time) \
                                values ($1, $2, $3, 2, {now}, {now})";
-                    tx.execute(sql, kakera::params![group, ann, format!("group-{n}")]).await?;
+                    tx.execute(sql, params![group, ann, format!("group-{n}")]).await?;
                     for (user, state) in [(ann, ann_state), (bob, bob_state)] {
                         for (position, (from, to)) in [(user.0, group), (group, user.0)].into_iter().enumerate() {
                             let edge = "insert into group_edge (source_id, position, update_time, destination_id, state) \
                                         values ($1, $2, {now}, $3, $4)";
                             let position = (n * 10 + position) as i64;
-                            tx.execute(edge, kakera::params![from, position, to, state]).await?;
+                            tx.execute(edge, params![from, position, to, state]).await?;
                         }
                     }
                 }
@@ -286,17 +272,16 @@ on_both_databases! {
             })
             .await
             .unwrap();
-        let delete = async move |tx: &mut Tx<'_>| accounts::delete(tx, ann, true).await;
-        assert!(store.write(delete).await.unwrap().is_some());
+        assert!(lifecycle::delete(&store, ann, true).await.unwrap());
         assert_eq!(account(&store, ann).await, None);
-        assert_eq!(by_device(&store, "device-0001").await, None);
+        assert_eq!(sign_in::by_device(&store, "device-0001").await.unwrap(), None);
         assert_eq!(account(&store, bob).await.unwrap().user.edge_count, 0);
         let (left, edges, tombs): (Vec<(uuid::Uuid, i32)>, i64, i64) = store
             .read(async move |r: &mut Reader<'_>| {
                 let left = r.all("select id, edge_count from groups", &[]).await?;
                 let (edges,) = r.one("select count(*) from group_edge", &[]).await?;
                 let (tombs,) = r
-                    .one("select count(*) from user_tombstone where user_id = $1", kakera::params![ann])
+                    .one("select count(*) from user_tombstone where user_id = $1", params![ann])
                     .await?;
                 Ok::<_, StoreError>((left, edges, tombs))
             })
@@ -304,17 +289,11 @@ on_both_databases! {
             .unwrap();
         assert_eq!(left, [(groups[1], 1)]);
         assert_eq!((edges, tombs), (2, 1));
-        let again = store.write(async move |tx: &mut Tx<'_>| accounts::delete(tx, ann, true).await).await;
-        assert!(again.unwrap().is_none());
+        assert!(!lifecycle::delete(&store, ann, true).await.unwrap());
     }
 
-    async fn the_system_user_stays(bench: Bench) {
-        let store = bench.store();
-        let delete = async |tx: &mut Tx<'_>| accounts::delete(tx, UserId::NIL, false).await;
-        assert!(store.write(delete).await.is_err());
-        assert_eq!(account(&store, UserId::NIL).await.unwrap().user.username, "");
-        sign_up(&store, "ann", device("device-0001")).await;
-        let drawn = store.read(async |r: &mut Reader<'_>| users::random(r, new_id(), 10).await).await;
-        assert_eq!(drawn.unwrap().iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["ann"]);
+    async fn a_migrated_database_has_the_system_user(bench: Bench) {
+        let system = account(&bench.store, UserId::NIL).await.unwrap();
+        assert_eq!(system.user.username, "");
     }
 }

@@ -11,14 +11,15 @@ use std::fmt;
 
 pub use plan::MigrateCommand;
 
-use self::{
-    plan::{Applied, Comparison},
-    steps::{Direction, Step},
+pub(super) use self::{
+    plan::Applied,
+    steps::{Direction, Part, Step},
 };
 use super::{
     config::{DriverConfig, StoreConfig},
     dialect::Dialect,
     error::StoreError,
+    postgres::{PgDatabase, run_migrations},
     sqlite::{SqliteConnection, open_alone},
     value::Timestamp,
 };
@@ -37,7 +38,7 @@ pub struct MigrateReport {
 impl MigrateReport {
     fn new(dialect: Dialect, applied: &[Applied], done: &[(Direction, Step)]) -> Self {
         let steps = steps::all(dialect);
-        let Comparison { unknown, .. } = plan::compare(steps, applied);
+        let unknown = plan::compare(steps, applied).unknown;
         Self {
             done: done.iter().map(|(d, step)| (step.id, *d == Direction::Up)).collect(),
             steps: steps
@@ -84,7 +85,35 @@ pub async fn migrate(
             let (connection, _lock) = open_alone(&sqlite.path)?;
             sqlite::run(&connection, command)
         }
+        DriverConfig::Postgres(postgres) => {
+            let database = PgDatabase::open(postgres, config.call_timeout_ms)?;
+            run_migrations(&database, command).await
+        }
     }
+}
+
+pub(super) fn postgres_actions(
+    applied: &[Applied],
+    command: MigrateCommand,
+) -> Vec<(Direction, Step)> {
+    plan::actions(steps::all(Dialect::Postgres), applied, command)
+}
+
+pub(super) fn postgres_report(applied: &[Applied], done: &[(Direction, Step)]) -> MigrateReport {
+    MigrateReport::new(Dialect::Postgres, applied, done)
+}
+
+/// Refuses a schema that is behind; one that is ahead is only worth a warning, as its tables still fit.
+pub(super) fn require_complete_postgres(applied: &[Applied]) -> Result<(), StoreError> {
+    let comparison = plan::compare(steps::all(Dialect::Postgres), applied);
+    comparison.require_complete(applied.len())?;
+    if !comparison.unknown.is_empty() {
+        tracing::warn!(
+            unknown = comparison.unknown.join(", "),
+            "the database was migrated by a newer server"
+        );
+    }
+    Ok(())
 }
 
 /// What the embedded database does at every start.

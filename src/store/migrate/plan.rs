@@ -5,9 +5,9 @@ use crate::store::{error::StoreError, value::Timestamp};
 
 /// A row of `migration_info`.
 #[derive(Clone, Debug)]
-pub(super) struct Applied {
-    pub(super) id: String,
-    pub(super) at: Timestamp,
+pub(crate) struct Applied {
+    pub(crate) id: String,
+    pub(crate) at: Timestamp,
 }
 
 /// What to do with the schema.

@@ -4,22 +4,22 @@ use crate::store::{dialect::Dialect, error::StoreError};
 
 /// One step: its id, which `migration_info` keeps, and its file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub(super) id: &'static str,
+pub(crate) struct Step {
+    pub(crate) id: &'static str,
     text: &'static str,
 }
 
 /// One part of a step, `up` or `down`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// Statements that run together, in order. The last group commits with the step's record.
-    pub(super) transactions: Vec<Vec<&'static str>>,
+    pub(crate) transactions: Vec<Vec<&'static str>>,
     /// Whether every statement runs alone instead.
-    pub(super) without_transaction: bool,
+    pub(crate) without_transaction: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Up,
     Down,
 }
@@ -74,7 +74,7 @@ pub(super) fn all(dialect: Dialect) -> &'static [Step] {
 }
 
 impl Step {
-    pub(super) fn part(&self, direction: Direction) -> Result<Part, StoreError> {
+    pub(crate) fn part(&self, direction: Direction) -> Result<Part, StoreError> {
         let wanted = match direction {
             Direction::Up => "-- up",
             Direction::Down => "-- down",

@@ -1,6 +1,8 @@
 //! A shard's handle on the embedded database.
 
-use std::sync::Arc;
+use std::rc::Rc;
+
+use kakera_shards::runtime;
 
 use super::{
     connection::SqliteConnection,
@@ -17,16 +19,17 @@ use crate::store::{
 pub struct SqliteShard {
     database: SqliteDatabase,
     connection: SqliteConnection,
-    counters: Arc<ShardCounters>,
+    counters: Rc<ShardCounters>,
 }
 
 impl SqliteShard {
     pub(crate) fn new(database: SqliteDatabase) -> Result<Self, StoreError> {
         let connection = database.connect_reader()?;
-        Ok(Self { database, connection, counters: Arc::default() })
+        let counters = Rc::new(ShardCounters::register(&runtime::counters()));
+        Ok(Self { database, connection, counters })
     }
 
-    pub(crate) fn counters(&self) -> &Arc<ShardCounters> {
+    pub(crate) fn counters(&self) -> &Rc<ShardCounters> {
         &self.counters
     }
 
@@ -35,7 +38,7 @@ impl SqliteShard {
         F: AsyncFn(&mut Reader<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
-        self.counters.reads.add(1);
+        self.counters.reads.increment();
         read_now(&self.connection, &steps)
     }
 
@@ -45,7 +48,7 @@ impl SqliteShard {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.counters.reads_offloaded.add(1);
+        self.counters.reads_offloaded.increment();
         let (unit, answer) = Unit::new(steps, true);
         self.count(self.database.readers().push(Box::new(Read(unit))))?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
@@ -57,7 +60,7 @@ impl SqliteShard {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.counters.writes.add(1);
+        self.counters.writes.increment();
         let (unit, answer) = Unit::new(steps, one_statement);
         self.count(self.database.writer().push(Box::new(unit)))?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
@@ -65,7 +68,7 @@ impl SqliteShard {
 
     fn count(&self, pushed: Result<(), StoreError>) -> Result<(), StoreError> {
         if matches!(pushed, Err(StoreError::Overloaded(_))) {
-            self.counters.refused.add(1);
+            self.counters.refused.increment();
         }
         pushed
     }

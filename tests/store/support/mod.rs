@@ -1,14 +1,21 @@
 //! What the tests stand on.
 
+pub mod cluster;
 pub mod folder;
 
-use std::sync::Arc;
+use std::sync::Once;
 
 use kakera::{
     ids::UserId,
-    store::{Database, DriverConfig, SqliteConfig, Store, StoreConfig},
+    store::{
+        Database, DriverConfig, MigrateCommand, PostgresConfig, SqliteConfig, Store, StoreConfig,
+        migrate,
+    },
 };
-use kakera_shards::runtime::{self, ExecutorConfig};
+use kakera_shards::{
+    runtime::{self, ExecutorConfig},
+    socket::{SocketConfig, Sockets},
+};
 use uuid::Uuid;
 
 use folder::Folder;
@@ -27,33 +34,62 @@ macro_rules! on_both_databases {
             fn on_sqlite() {
                 $crate::support::Bench::run_sqlite(body);
             }
+
+            #[test]
+            fn on_postgres() {
+                $crate::support::Bench::run_postgres(body);
+            }
         })*
     };
 }
 
-/// A migrated database with nothing but the system user in it.
-#[derive(Clone)]
+/// A migrated database with nothing but the system user in it, and a shard that uses it.
 pub struct Bench {
     pub config: StoreConfig,
     pub database: Database,
-    /// Removed at the end.
-    _folder: Arc<Folder>,
+    pub sockets: Sockets,
+    pub store: Store,
 }
 
 impl Bench {
     pub fn run_sqlite<F: Future<Output = ()>>(body: impl FnOnce(Self) -> F) {
-        let folder = Arc::new(Folder::new("sqlite"));
-        let config = sqlite_config(&folder);
-        on_shard(async {
-            let database = Database::open(&config).unwrap();
-            body(Self { config, database: database.clone(), _folder: folder }).await;
-            database.close();
-        });
+        let folder = Folder::new("sqlite");
+        Self::run(sqlite_config(&folder), body);
     }
 
-    /// A shard's handle.
-    pub fn store(&self) -> Store {
-        self.database.attach(1).unwrap()
+    pub fn run_postgres<F: Future<Output = ()>>(body: impl FnOnce(Self) -> F) {
+        static TEMPLATE: Once = Once::new();
+        let cluster = cluster::shared();
+        TEMPLATE.call_once(|| {
+            let config = postgres_config(cluster.by_socket("migrated"));
+            on_shard(migrate(&config, MigrateCommand::Up { limit: None })).unwrap();
+        });
+        let name = cluster.create_database("migrated");
+        Self::run(postgres_config(cluster.by_socket(&name)), body);
+    }
+
+    pub fn run<F: Future<Output = ()>>(config: StoreConfig, body: impl FnOnce(Self) -> F) {
+        on_shard(async {
+            let sockets = Sockets::start(SocketConfig::default()).unwrap();
+            let database = Database::open(&config).unwrap();
+            let store = database.attach(1, &sockets).unwrap();
+            store.check_schema().await.unwrap();
+            body(Self { config, database: database.clone(), sockets: sockets.clone(), store })
+                .await;
+            database.close();
+            sockets.shut_down().await;
+        });
+    }
+}
+
+pub fn postgres_config(address: String) -> StoreConfig {
+    StoreConfig {
+        driver: DriverConfig::Postgres(PostgresConfig {
+            addresses: vec![address],
+            connections_max: 8,
+            ..PostgresConfig::default()
+        }),
+        ..StoreConfig::default()
     }
 }
 

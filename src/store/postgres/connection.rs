@@ -1,0 +1,204 @@
+//! One connection: its statements, and queries over it.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{LocalBoxFuture, Shared, join},
+    pin_mut,
+};
+use hashbrown::HashMap;
+use tokio_postgres::{Client, Statement};
+
+use super::{convert::Bound, error::store_error};
+use crate::store::{
+    dialect::Dialect,
+    error::StoreError,
+    row::{Repr, Row},
+    tx::ROW_COUNT_MAX,
+    value::Param,
+};
+
+/// Statements prepared per connection. Past it the cache starts over.
+const STATEMENTS_MAX: usize = 512;
+
+type Preparing = Shared<LocalBoxFuture<'static, Result<Statement, StoreError>>>;
+
+enum Cached {
+    Ready(Statement),
+    /// Several tasks may want a new statement at once; it is prepared for all of them.
+    Preparing(Preparing),
+}
+
+pub(crate) struct PgConnection {
+    client: Rc<Client>,
+    statements: RefCell<HashMap<Box<str>, Cached>>,
+    in_flight: Cell<usize>,
+    /// No new work: it is too old, or a call over it took too long.
+    retired: Cell<bool>,
+    opened_ms: u64,
+}
+
+impl PgConnection {
+    pub(super) fn new(client: Client, opened_ms: u64) -> Self {
+        Self {
+            client: Rc::new(client),
+            statements: RefCell::default(),
+            in_flight: Cell::new(0),
+            retired: Cell::new(false),
+            opened_ms,
+        }
+    }
+
+    /// Whether new work may go over it.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.retired.get() && !self.client.is_closed()
+    }
+
+    pub(super) fn opened_ms(&self) -> u64 {
+        self.opened_ms
+    }
+
+    /// Statements under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.get()
+    }
+
+    pub(super) fn retire(&self) {
+        self.retired.set(true);
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs a statement for its rows. With `begin`, a transaction begins before it, in the same flight.
+    pub(crate) async fn rows(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        begin: bool,
+    ) -> Result<Vec<Row>, StoreError> {
+        let run = async {
+            let statement = self.statement(sql).await?;
+            let rows = self.client.query_raw(&statement, params.iter().map(Bound)).await;
+            let rows = rows.map_err(|error| self.explain(sql, &error))?;
+            pin_mut!(rows);
+            let mut found = Vec::new();
+            while let Some(row) = rows.next().await {
+                let row = row.map_err(|error| self.explain(sql, &error))?;
+                found.push(Row(Repr::Postgres(row)));
+                if found.len() > ROW_COUNT_MAX {
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        self.after_begin(begin, run).await
+    }
+
+    /// Runs a statement; yields how many rows it changed.
+    pub(crate) async fn execute(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        begin: bool,
+    ) -> Result<u64, StoreError> {
+        let run = async {
+            let statement = self.statement(sql).await?;
+            let changed = self.client.execute_raw(&statement, params.iter().map(Bound)).await;
+            changed.map_err(|error| self.explain(sql, &error))
+        };
+        self.after_begin(begin, run).await
+    }
+
+    async fn after_begin<T>(
+        &self,
+        begin: bool,
+        run: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let _flight = Flight::start(&self.in_flight);
+        if !begin {
+            return run.await;
+        }
+        // The order of polling is the order of sending. The server refuses `begin` only by ending the
+        // session, so that nothing behind it can run outside of the transaction.
+        let (begun, result) = join(self.client.batch_execute("begin"), run).await;
+        begun.map_err(|error| store_error(&error))?;
+        result
+    }
+
+    /// Runs statements without parameters, as they stand.
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        let _flight = Flight::start(&self.in_flight);
+        self.client.batch_execute(sql).await.map_err(|error| store_error(&error))
+    }
+
+    async fn statement(&self, sql: &str) -> Result<Statement, StoreError> {
+        let preparing = match self.statements.borrow().get(sql) {
+            Some(Cached::Ready(statement)) => return Ok(statement.clone()),
+            Some(Cached::Preparing(preparing)) => Some(preparing.clone()),
+            None => None,
+        };
+        let preparing = match preparing {
+            Some(preparing) => preparing,
+            None => self.prepare(sql)?,
+        };
+        let result = preparing.await;
+        let mut statements = self.statements.borrow_mut();
+        match &result {
+            Ok(statement) => {
+                statements.insert(sql.into(), Cached::Ready(statement.clone()));
+            }
+            Err(_) => {
+                statements.remove(sql);
+            }
+        }
+        result
+    }
+
+    fn prepare(&self, sql: &str) -> Result<Preparing, StoreError> {
+        let text = Dialect::Postgres.translate(sql)?;
+        let client = Rc::clone(&self.client);
+        let prepare =
+            async move { client.prepare(&text).await.map_err(|error| store_error(&error)) };
+        let preparing = prepare.boxed_local().shared();
+        let mut statements = self.statements.borrow_mut();
+        if statements.len() >= STATEMENTS_MAX {
+            statements.clear();
+        }
+        statements.insert(sql.into(), Cached::Preparing(preparing.clone()));
+        Ok(preparing)
+    }
+
+    fn explain(&self, sql: &str, error: &tokio_postgres::Error) -> StoreError {
+        // The schema changed underneath, or a proxy handed us another server connection: the next call
+        // prepares anew.
+        if matches!(
+            error.code().map(tokio_postgres::error::SqlState::code),
+            Some("0A000" | "26000")
+        ) {
+            self.statements.borrow_mut().remove(sql);
+        }
+        store_error(error)
+    }
+}
+
+/// Counts a statement for as long as it is under way.
+struct Flight<'a>(&'a Cell<usize>);
+
+impl<'a> Flight<'a> {
+    fn start(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
