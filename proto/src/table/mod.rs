@@ -12,14 +12,17 @@ pub trait Described: prost::Message + Default {
     const MESSAGE: &'static Message;
 }
 
+/// A static, as all tables are: they are compared by identity, and a constant has no one place.
+static NOTHING: Message = Message {
+    name: "google.protobuf.Empty",
+    fields: &[],
+    names: Names { seed: 1, slots: &[], entries: &[] },
+    oneofs: &[],
+};
+
 /// `google.protobuf.Empty`.
 impl Described for () {
-    const MESSAGE: &'static Message = &Message {
-        name: "google.protobuf.Empty",
-        fields: &[],
-        names: Names { seed: 1, slots: &[], entries: &[] },
-        oneofs: &[],
-    };
+    const MESSAGE: &'static Message = &NOTHING;
 }
 
 /// A message.
