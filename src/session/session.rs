@@ -1,0 +1,262 @@
+//! One session: the state machine of one open socket.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    sync::Arc,
+};
+
+use kakera_proto::realtime::Envelope;
+use kakera_shards::{socket::Pace, timers::TimerKey};
+
+use super::{
+    Beat, CloseCause, Duty, Heartbeat, Identity, Inbox, Line, Phase, Sessions, Step, inbox::Arrival,
+};
+use crate::{
+    fanout::{Format, Slot, frame},
+    ids::SessionId,
+    net::WireFrame,
+};
+
+/// See the module's description. It lives as long as its place in [`Sessions`], or a turn that runs.
+pub struct Session {
+    me: Weak<Session>,
+    sessions: Sessions,
+    pub id: SessionId,
+    pub slot: Slot,
+    pub format: Format,
+    identity: RefCell<Arc<Identity>>,
+    line: Box<dyn Line>,
+    phase: Cell<Phase>,
+    heartbeat: Heartbeat,
+    /// The one timer of the session.
+    pub(super) timer: Cell<Option<TimerKey>>,
+    inbox: RefCell<Inbox<Box<Envelope>>>,
+    /// The inbox is being worked off further up the stack.
+    pumping: Cell<bool>,
+}
+
+/// What arrives in one WebSocket message.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
+
+impl Session {
+    /// A session in its slot, opening: its envelopes wait until [`Session::announced`].
+    pub(super) fn new(
+        sessions: &Sessions,
+        (id, slot): (SessionId, Slot),
+        format: Format,
+        identity: Identity,
+        line: Box<dyn Line>,
+    ) -> Rc<Self> {
+        let mut inbox = Inbox::default();
+        inbox.begin();
+        Rc::new_cyclic(|me| Self {
+            me: me.clone(),
+            sessions: sessions.clone(),
+            id,
+            slot,
+            format,
+            identity: RefCell::new(Arc::new(identity)),
+            line,
+            phase: Cell::new(Phase::Opening),
+            heartbeat: Heartbeat::new(sessions.now_ms(), &sessions.settings().keep_alive),
+            timer: Cell::new(None),
+            inbox: RefCell::new(inbox),
+            pumping: Cell::new(false),
+        })
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Who is at the other end.
+    pub fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.borrow())
+    }
+
+    // Towards the client.
+
+    /// Sends an envelope to this client. A client whose queue is full is disconnected.
+    pub fn send(&self, envelope: &Envelope) {
+        if self.phase.get().speaks() {
+            self.send_frame(&frame(envelope, self.format), Pace::Now);
+        }
+    }
+
+    /// Sends a frame that is already encoded in this session's format.
+    pub fn send_frame(&self, frame: &WireFrame, pace: Pace) {
+        if self.phase.get().speaks() && self.line.send(frame, pace).is_err() {
+            self.close(CloseCause::OutgoingQueueFull);
+        }
+    }
+
+    /// Queues a frame without acting on a full queue: the caller is in the middle of a delivery.
+    pub(super) fn offer_frame(&self, frame: &WireFrame) -> Result<(), super::LineFull> {
+        if self.phase.get().speaks() { self.line.send(frame, Pace::Paced) } else { Ok(()) }
+    }
+
+    /// Ends the session: it leaves everything it has joined, and its client gets a close frame.
+    pub fn close(&self, cause: CloseCause) {
+        self.step(Step::CloseAsked, cause);
+    }
+
+    // From the client.
+
+    /// A message arrived.
+    pub fn message(&self, payload: Payload<'_>) {
+        if !self.phase.get().speaks() {
+            return;
+        }
+        let Some(me) = self.me.upgrade() else { return };
+        let settings = self.sessions.settings();
+        self.heartbeat.message(&settings.keep_alive, || self.sessions.now_ms());
+        let counters = self.sessions.counters();
+        counters.messages_received.increment();
+        let bytes = match (self.format, payload) {
+            (Format::Json, Payload::Text(text)) => text.as_bytes(),
+            (Format::Protobuf, Payload::Binary(bytes)) => bytes,
+            (Format::Json, Payload::Binary(_)) | (Format::Protobuf, Payload::Text(_)) => {
+                return self.close(CloseCause::WrongFrame);
+            }
+        };
+        counters.bytes_received.add(bytes.len() as u64);
+        self.sessions.dispatch().payload(&me, bytes);
+    }
+
+    /// A pong arrived.
+    pub fn pong(&self) {
+        self.heartbeat.pong(self.sessions.now_ms());
+    }
+
+    /// The connection has ended.
+    pub fn line_gone(&self) {
+        self.step(Step::SocketGone, CloseCause::Gone);
+    }
+
+    // Turns.
+
+    /// Handles an envelope in its turn: now, or when those before it are done.
+    pub fn take_turn(&self, envelope: Envelope) {
+        let Some(me) = self.me.upgrade() else { return };
+        let at_rest = !self.pumping.get() && self.inbox.borrow().is_at_rest();
+        if at_rest {
+            return self.sessions.dispatch().envelope(&me, envelope);
+        }
+        let arrival = self.inbox.borrow_mut().arrive(Box::new(envelope));
+        match arrival {
+            Arrival::Now(envelope) => self.sessions.dispatch().envelope(&me, *envelope),
+            Arrival::Waits => {}
+            Arrival::WaitsAndPause => {
+                self.sessions.counters().inbox_pauses.increment();
+                self.line.pause();
+            }
+        }
+    }
+
+    /// The envelope at hand waits for somebody: those behind it wait until the turn is dropped.
+    pub fn begin_turn(&self) -> Turn {
+        self.inbox.borrow_mut().begin();
+        Turn { session: self.me.clone() }
+    }
+
+    /// The session is known to those that must know of it: its envelopes are handled from here on.
+    pub fn announced(&self) {
+        self.step(Step::Announced, CloseCause::Gone);
+    }
+
+    fn turn_over(&self) {
+        self.inbox.borrow_mut().finish();
+        self.pump();
+    }
+
+    /// Handles what waits, until something is in flight again.
+    fn pump(&self) {
+        if self.pumping.get() {
+            return;
+        }
+        let Some(me) = self.me.upgrade() else { return };
+        self.pumping.set(true);
+        while self.phase.get() == Phase::Open {
+            let next = self.inbox.borrow_mut().next();
+            let Some(envelope) = next else { break };
+            self.sessions.dispatch().envelope(&me, *envelope);
+        }
+        self.pumping.set(false);
+        let resume = self.phase.get() == Phase::Open && self.inbox.borrow_mut().may_resume();
+        if resume {
+            self.line.resume();
+        }
+    }
+
+    // Life.
+
+    fn step(&self, step: Step, cause: CloseCause) {
+        let (phase, duty) = self.phase.get().after(step);
+        self.phase.set(phase);
+        match duty {
+            Duty::None => {}
+            Duty::Serve => self.turn_over(),
+            Duty::LeaveAndClose => {
+                self.leave(cause);
+                let now_sec = self.sessions.unix_sec();
+                if let Some(farewell) = cause.farewell(|| self.sessions.random_uuid(), now_sec) {
+                    // A client that reads too slowly for it misses it, and is closed all the same.
+                    let _ = self.line.send(&frame(&farewell, self.format), Pace::Now);
+                }
+                self.line.close(cause.status(), cause.reason());
+            }
+            Duty::LeaveAndFree => {
+                self.leave(cause);
+                self.sessions.free(self);
+            }
+            Duty::Free => self.sessions.free(self),
+        }
+    }
+
+    fn leave(&self, cause: CloseCause) {
+        self.inbox.borrow_mut().clear();
+        self.sessions.left(self, cause);
+    }
+
+    /// Sets the timer again after it fired.
+    pub(super) fn rearm(&self, at_ms: u64) {
+        self.sessions.arm(self, at_ms);
+    }
+
+    /// The timer fired; answers when it is to fire again.
+    pub(super) fn beat(&self) -> Option<u64> {
+        if !self.phase.get().speaks() {
+            return None;
+        }
+        match self.heartbeat.beat(self.sessions.now_ms(), &self.sessions.settings().keep_alive) {
+            Beat::Wait { until_ms } => Some(until_ms),
+            Beat::Ping { until_ms } => {
+                self.line.ping();
+                Some(until_ms)
+            }
+            Beat::Dead => {
+                self.close(CloseCause::Silent);
+                None
+            }
+        }
+    }
+}
+
+/// One envelope in flight. Dropping it, on whatever path, lets the session's next envelope be handled.
+#[must_use = "dropping the turn ends it"]
+pub struct Turn {
+    session: Weak<Session>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.upgrade() {
+            session.turn_over();
+        }
+    }
+}
