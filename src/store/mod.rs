@@ -18,6 +18,7 @@ mod error;
 mod group_edges;
 mod migrate;
 mod postgres;
+pub mod relations;
 mod row;
 mod sqlite;
 mod tx;

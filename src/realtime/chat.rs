@@ -1,0 +1,133 @@
+//! Chat's envelopes.
+
+use std::rc::Rc;
+
+use kakera_proto::realtime::{
+    ChannelJoin, ChannelLeave, ChannelMessageAck, ChannelMessageRemove, ChannelMessageSend,
+    ChannelMessageUpdate, envelope::Message,
+};
+use kakera_shards::runtime;
+
+use super::{
+    Realtime,
+    reply::{refuse, reply},
+};
+use crate::{
+    chat::{Access, ChannelJoined, ChatError, Draft, Target},
+    session::{Session, Turn},
+};
+
+impl Realtime {
+    pub(super) fn channel_join(&self, session: &Rc<Session>, cid: String, join: &ChannelJoin) {
+        let me = session.identity().user;
+        let target = match Target::read(me, &join.target, join.r#type) {
+            Ok(target) => target,
+            Err(error) => return refused(session, cid, error),
+        };
+        let hidden = join.hidden.unwrap_or(false);
+        let persistence = join.persistence.unwrap_or(true);
+        let turn = session.begin_turn();
+        match target.access {
+            Access::Open => self.enter(session, cid, turn, (&target, hidden, persistence)),
+            Access::User(_) | Access::Group(_) => {
+                let (this, session) = (self.clone(), Rc::clone(session));
+                runtime::spawn("channel_join", async move {
+                    let allowed = this.access.channel(me, target.access).await;
+                    // The slot may be another session's by now.
+                    if !session.phase().speaks() {
+                        return;
+                    }
+                    match allowed {
+                        Ok(()) => this.enter(&session, cid, turn, (&target, hidden, persistence)),
+                        Err(error) => refuse(&session, cid, error.code(), error.to_string()),
+                    }
+                });
+            }
+        }
+    }
+
+    fn enter(
+        &self,
+        session: &Rc<Session>,
+        cid: String,
+        turn: Turn,
+        (target, hidden, persistence): (&Target, bool, bool),
+    ) {
+        let this = Rc::clone(session);
+        self.chat.join(session.slot, target, hidden, persistence, move |joined| {
+            match joined {
+                Ok(ChannelJoined { channel, .. }) => {
+                    reply(&this, cid, Some(Message::Channel(channel)));
+                }
+                Err(error) => refused(&this, cid, error),
+            }
+            drop(turn);
+        });
+    }
+
+    pub(super) fn channel_leave(&self, session: &Rc<Session>, cid: String, leave: &ChannelLeave) {
+        let turn = session.begin_turn();
+        let this = Rc::clone(session);
+        let answered = cid.clone();
+        let left = self.chat.leave(session.slot, &leave.channel_id, move || {
+            reply(&this, answered, None);
+            drop(turn);
+        });
+        if let Err(error) = left {
+            refused(session, cid, error);
+        }
+    }
+
+    pub(super) fn channel_message_send(
+        &self,
+        session: &Rc<Session>,
+        cid: String,
+        send: ChannelMessageSend,
+    ) {
+        let draft = self.chat.draft_send(session.slot, &send.channel_id, send.content);
+        self.publish(session, cid, draft);
+    }
+
+    pub(super) fn channel_message_update(
+        &self,
+        session: &Rc<Session>,
+        cid: String,
+        update: ChannelMessageUpdate,
+    ) {
+        let ChannelMessageUpdate { channel_id, message_id, content } = update;
+        let draft = self.chat.draft_update(session.slot, &channel_id, &message_id, content);
+        self.publish(session, cid, draft);
+    }
+
+    pub(super) fn channel_message_remove(
+        &self,
+        session: &Rc<Session>,
+        cid: String,
+        remove: &ChannelMessageRemove,
+    ) {
+        let ChannelMessageRemove { channel_id, message_id } = remove;
+        let draft = self.chat.draft_remove(session.slot, channel_id, message_id);
+        self.publish(session, cid, draft);
+    }
+
+    fn publish(&self, session: &Rc<Session>, cid: String, draft: Result<Draft, ChatError>) {
+        let draft = match draft {
+            Ok(draft) => draft,
+            Err(error) => return refused(session, cid, error),
+        };
+        let turn = session.begin_turn();
+        let this = Rc::clone(session);
+        let answer = move |sent: Result<ChannelMessageAck, ChatError>| {
+            match sent {
+                Ok(ack) => reply(&this, cid, Some(Message::ChannelMessageAck(ack))),
+                Err(error) => refused(&this, cid, error),
+            }
+            drop(turn);
+        };
+        self.chat.publish(draft, answer);
+    }
+}
+
+fn refused(session: &Session, cid: String, error: ChatError) {
+    refuse(session, cid, error.code(), error.to_string());
+}

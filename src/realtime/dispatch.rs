@@ -1,0 +1,110 @@
+//! One place that says for each envelope what is done with it.
+
+use std::rc::Rc;
+
+use kakera_proto::realtime::{Envelope, Pong, envelope::Message};
+
+use super::{
+    Realtime, codec,
+    reply::{fail, reply},
+    rpc,
+};
+use crate::{
+    error::Error,
+    session::{CloseCause, Dispatch, Session},
+};
+
+impl Dispatch for Realtime {
+    fn payload(&self, session: &Rc<Session>, payload: &[u8]) {
+        let envelope = match codec::decode(session.format, payload) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                tracing::debug!(sid = %session.id, %error, "Malformed message.");
+                return session.close(CloseCause::Malformed);
+            }
+        };
+        // These never wait for what came before them.
+        match envelope.message {
+            Some(Message::Ping(_)) => {
+                reply(session, envelope.cid, Some(Message::Pong(Pong {})));
+            }
+            Some(Message::Pong(_)) => {}
+            Some(Message::Rpc(call)) => rpc::call(session, envelope.cid, &call),
+            _ => session.take_turn(envelope),
+        }
+    }
+
+    fn envelope(&self, session: &Rc<Session>, Envelope { cid, message }: Envelope) {
+        match message {
+            Some(Message::Ping(_) | Message::Pong(_) | Message::Rpc(_)) => {
+                unreachable!("these are handled before they take a turn")
+            }
+            Some(Message::ChannelJoin(join)) => self.channel_join(session, cid, &join),
+            Some(Message::ChannelLeave(leave)) => self.channel_leave(session, cid, &leave),
+            Some(Message::ChannelMessageSend(send)) => {
+                self.channel_message_send(session, cid, send);
+            }
+            Some(Message::ChannelMessageUpdate(update)) => {
+                self.channel_message_update(session, cid, update);
+            }
+            Some(Message::ChannelMessageRemove(remove)) => {
+                self.channel_message_remove(session, cid, &remove);
+            }
+            Some(Message::MatchCreate(create)) => self.match_create(session, cid, &create),
+            Some(Message::MatchJoin(join)) => self.match_join(session, cid, join),
+            Some(Message::MatchLeave(leave)) => self.match_leave(session, cid, &leave),
+            Some(Message::MatchDataSend(sent)) => self.match_data_send(session, sent),
+            Some(Message::StatusFollow(follow)) => self.status_follow(session, cid, follow),
+            Some(Message::StatusUnfollow(unfollow)) => {
+                self.status_unfollow(session, cid, &unfollow);
+            }
+            Some(Message::StatusUpdate(update)) => self.status_update(session, cid, &update),
+            Some(Message::MatchmakerAdd(_) | Message::MatchmakerRemove(_)) => {
+                not_built(session, cid, "The matchmaker");
+            }
+            Some(
+                Message::PartyCreate(_)
+                | Message::PartyJoin(_)
+                | Message::PartyLeave(_)
+                | Message::PartyPromote(_)
+                | Message::PartyAccept(_)
+                | Message::PartyRemove(_)
+                | Message::PartyClose(_)
+                | Message::PartyJoinRequestList(_)
+                | Message::PartyMatchmakerAdd(_)
+                | Message::PartyMatchmakerRemove(_)
+                | Message::PartyDataSend(_)
+                | Message::PartyUpdate(_),
+            ) => not_built(session, cid, "Parties"),
+            // An envelope without a message, or with one that only servers send.
+            None
+            | Some(
+                Message::Channel(_)
+                | Message::ChannelMessage(_)
+                | Message::ChannelMessageAck(_)
+                | Message::ChannelPresenceEvent(_)
+                | Message::Error(_)
+                | Message::Match(_)
+                | Message::MatchData(_)
+                | Message::MatchPresenceEvent(_)
+                | Message::MatchmakerMatched(_)
+                | Message::MatchmakerTicket(_)
+                | Message::Notifications(_)
+                | Message::Status(_)
+                | Message::StatusPresenceEvent(_)
+                | Message::StreamData(_)
+                | Message::StreamPresenceEvent(_)
+                | Message::Party(_)
+                | Message::PartyLeader(_)
+                | Message::PartyJoinRequest(_)
+                | Message::PartyMatchmakerTicket(_)
+                | Message::PartyData(_)
+                | Message::PartyPresenceEvent(_),
+            ) => session.close(CloseCause::Unprocessable),
+        }
+    }
+}
+
+fn not_built(session: &Session, cid: String, what: &str) {
+    fail(session, cid, &Error::unimplemented(what));
+}

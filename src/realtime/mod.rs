@@ -1,0 +1,74 @@
+//! What clients say over their sockets: envelopes are read, handed to the domain, and answered.
+//!
+//! Stateless: a session's state is the session's, and what envelopes change belongs to its owners. Every
+//! reply carries the `cid` of its request. An envelope that cannot be read, or that no client may send,
+//! costs the session; everything else that fails is answered with the realtime error envelope.
+
+// mod accept;
+mod access;
+mod chat;
+mod codec;
+// mod connection;
+mod dispatch;
+mod match_tokens;
+mod matches;
+mod open;
+mod reply;
+mod rpc;
+mod status;
+
+use std::rc::Rc;
+
+use access::AccessCheck;
+use match_tokens::MatchTokens;
+
+use crate::{
+    auth, chat::Chat, config::Config, matches::Matches, presence::Presences, session::Sessions,
+    status::Statuses, store::Store,
+};
+
+/// The realtime side of one shard. Clones are the same.
+#[derive(Clone)]
+pub struct Realtime {
+    sessions: Sessions,
+    presences: Presences,
+    chat: Chat,
+    matches: Matches,
+    statuses: Statuses,
+    auth: auth::sessions::Sessions,
+    access: AccessCheck,
+    match_tokens: Rc<MatchTokens>,
+    /// Proxies in front of the server whose `X-Forwarded-For` entries are believed.
+    proxy_count: u32,
+}
+
+/// The services that envelopes are handed to.
+pub struct Services {
+    pub chat: Chat,
+    pub matches: Matches,
+    pub statuses: Statuses,
+    pub auth: auth::sessions::Sessions,
+    pub store: Store,
+}
+
+impl Realtime {
+    pub fn new(
+        sessions: Sessions,
+        presences: Presences,
+        services: Services,
+        config: &Config,
+    ) -> Self {
+        let Services { chat, matches, statuses, auth, store } = services;
+        Self {
+            sessions,
+            presences,
+            chat,
+            matches,
+            statuses,
+            auth,
+            access: AccessCheck::new(store),
+            match_tokens: Rc::new(MatchTokens::new(config.session.encryption_key.expose())),
+            proxy_count: config.socket.proxy_count,
+        }
+    }
+}
