@@ -16,5 +16,8 @@ pub mod matches;
 pub mod metrics;
 pub mod net;
 pub mod presence;
+pub mod realtime;
+pub mod session;
+pub mod shard;
 pub mod status;
 pub mod store;

@@ -1,0 +1,43 @@
+//! Everything that shards ask each other: one variant an owner.
+
+use std::sync::Arc;
+
+use kakera_shards::{Protocol, assert_size};
+
+use crate::{
+    auth::{
+        attempts::{AttemptRequest, Verdict},
+        revocation::Revoke,
+    },
+    presence, session,
+};
+
+/// The messages of this server.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages;
+
+impl Protocol for Messages {
+    type Request = Request;
+    type Reply = Reply;
+}
+
+/// What a shard is asked.
+pub enum Request {
+    Presence(presence::Request),
+    Session(session::Request),
+    Revoke(Arc<Revoke>),
+    Attempt(Box<AttemptRequest>),
+}
+
+/// What a shard answers.
+pub enum Reply {
+    Presence(presence::Reply),
+    Session(session::Reply),
+    /// Whether the revocation is applied; if not, the table is full.
+    Revoked(bool),
+    Attempt(Verdict),
+}
+
+// A lane's message is one cache line at most with what the mesh adds.
+const _: () = assert_size::<Request, 40>();
+const _: () = assert_size::<Reply, 40>();

@@ -1,0 +1,100 @@
+//! One shard: its owners, and one match that says which of them a message is for.
+
+mod message;
+mod ports;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use kakera_shards::{Address, Clock, Handler, ReplyTo, runtime};
+
+pub use message::{Messages, Reply, Request};
+pub use ports::{Live, Ports};
+
+use crate::{
+    auth::{attempts::Attempts, revocation::Revocations},
+    presence::Presences,
+    session::Sessions,
+};
+
+/// How soon a leave that a full lane refused is sent again.
+const OWED_RETRY_MS: u64 = 5;
+
+/// Everything that this shard owns.
+pub struct ShardState {
+    pub sessions: Sessions,
+    pub presences: Presences,
+    pub revocations: Rc<RefCell<Revocations>>,
+    pub attempts: RefCell<Attempts>,
+    pub clock: Clock,
+    /// The end of the turn is on its way.
+    turn_ends: Cell<bool>,
+}
+
+impl ShardState {
+    pub fn new(
+        sessions: Sessions,
+        presences: Presences,
+        revocations: Rc<RefCell<Revocations>>,
+        clock: Clock,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            sessions,
+            presences,
+            revocations,
+            attempts: RefCell::default(),
+            clock,
+            turn_ends: Cell::new(false),
+        })
+    }
+
+    fn handle(&self, request: Request, reply: ReplyTo<Messages>) {
+        match request {
+            Request::Presence(request) => {
+                self.presences.handle(request, move |answer| reply.send(Reply::Presence(answer)));
+            }
+            Request::Session(request) => {
+                self.sessions.handle(request, move |answer| reply.send(Reply::Session(answer)));
+            }
+            Request::Revoke(revoke) => {
+                let now_sec = self.clock.unix_sec();
+                let applied = self.revocations.borrow_mut().apply(&revoke, now_sec);
+                reply.send(Reply::Revoked(applied.is_ok()));
+            }
+            Request::Attempt(request) => {
+                let now_ms = self.clock.unix_ms();
+                let verdict = self.attempts.borrow_mut().handle(&request, now_ms);
+                reply.send(Reply::Attempt(verdict));
+            }
+        }
+    }
+
+    /// Presence events of a batch leave together, after the batch.
+    fn end_turn_soon(self: &Rc<Self>) {
+        let presences = &self.presences;
+        let wanted = presences.read_owner(crate::presence::Owner::is_dirty) || presences.owes();
+        if wanted && !self.turn_ends.replace(true) {
+            let this = Rc::clone(self);
+            runtime::spawn("end of turn", async move {
+                this.turn_ends.set(false);
+                this.presences.end_turn();
+                if this.presences.owes() {
+                    runtime::sleep(std::time::Duration::from_millis(OWED_RETRY_MS)).await;
+                    this.end_turn_soon();
+                }
+            });
+        }
+    }
+}
+
+/// The shard's ear at the mailbox.
+pub struct Ear(pub Rc<ShardState>);
+
+impl Handler<Messages> for Ear {
+    fn handle(&self, _: Address, request: Request, reply: ReplyTo<Messages>) {
+        self.0.handle(request, reply);
+        self.0.end_turn_soon();
+    }
+}
