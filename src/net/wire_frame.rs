@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 /// An unmasked, final data frame, header and payload. Clones share the bytes, so that a message for many
 /// sessions is framed once.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireFrame(Bytes);
 
 const FINAL_TEXT: u8 = 0x81;

@@ -39,4 +39,4 @@ pub use service::{Limits, Presences, Sessions};
 pub use crate::ids::{StreamId, StreamMode};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
