@@ -1,0 +1,335 @@
+//! The task of a connection: which protocol it speaks, its requests, and the way out to WebSocket.
+
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use kakera_shards::{runtime, socket::Stream};
+
+use super::{
+    body,
+    compression::{self, Encoding},
+    front::Shared,
+    http::{Request, Response},
+    http_io::{HttpIo, ShardExecutor, WholeBody},
+    link::Link,
+    watch::Watch,
+    websocket::{self, Accept, UpgradeRequest},
+};
+use crate::error::{Error, ErrorKind};
+
+/// What an HTTP/2 client says first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Where WebSocket connections begin.
+const SOCKET_PATH: &str = "/ws";
+/// A connection's window for bodies that come in.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes of an HTTP/2 response that wait for the client's window.
+const SEND_BUFFER: usize = 256 << 10;
+/// hyper's read buffer: what a pipelining client may be ahead.
+const READ_BUFFER: usize = 64 << 10;
+
+/// A connection as its requests see it.
+struct Connection {
+    shared: Rc<Shared>,
+    watch: Rc<Watch>,
+    peer: SocketAddr,
+    tls: bool,
+    /// The 101 is on its way: what comes after it.
+    upgrade: RefCell<Option<Accept>>,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn run(
+    shared: Rc<Shared>,
+    watch: Rc<Watch>,
+    stream: Stream<Link>,
+    peer: SocketAddr,
+) {
+    let tls = stream.transport().is_tls();
+    let Some(multiplexed) = speaks_http2(&stream, &watch).await else { return watch.end() };
+    let upgrade = RefCell::new(None);
+    let connection = Rc::new(Connection { shared, watch: watch.clone(), peer, tls, upgrade });
+    let io = HttpIo { stream, watch: watch.clone() };
+    if multiplexed {
+        watch.multiplexed();
+        connection.http2(io).await;
+    } else {
+        connection.http1(io).await;
+    }
+    watch.end();
+}
+
+/// Looks at the first bytes. None where the connection ended before it said anything of use.
+async fn speaks_http2(stream: &Stream<Link>, watch: &Watch) -> Option<bool> {
+    let mut wanted = 1;
+    poll_fn(|cx| {
+        watch.listen(cx);
+        loop {
+            if watch.is_expired() || watch.is_draining() {
+                return Poll::Ready(None);
+            }
+            let looked = stream.poll_peek(cx, wanted, |bytes| {
+                let seen = bytes.len().min(PREFACE.len());
+                (bytes.get(..seen) == PREFACE.get(..seen), seen)
+            });
+            match looked {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_) | Ok((_, 0))) => return Poll::Ready(None),
+                Poll::Ready(Ok((false, _))) => return Poll::Ready(Some(false)),
+                Poll::Ready(Ok((true, seen))) if seen == PREFACE.len() => {
+                    return Poll::Ready(Some(true));
+                }
+                // The stream ended within the preface.
+                Poll::Ready(Ok((true, seen))) if seen < wanted => return Poll::Ready(None),
+                Poll::Ready(Ok((true, seen))) => wanted = seen + 1,
+            }
+        }
+    })
+    .await
+}
+
+/// Polls a connection until it ends (true) or its time is over or it fails (false).
+async fn serve<C>(
+    watch: &Watch,
+    connection: &mut C,
+    mut poll: impl FnMut(&mut C, &mut Context<'_>) -> Poll<hyper::Result<()>>,
+    finish: impl Fn(&mut C),
+) -> bool {
+    let mut told = false;
+    poll_fn(|cx| {
+        watch.listen(cx);
+        if watch.is_expired() {
+            return Poll::Ready(false);
+        }
+        if watch.is_draining() && !told {
+            told = true;
+            finish(connection);
+        }
+        poll(connection, cx).map(|result| {
+            if let Err(error) = &result {
+                tracing::debug!(%error, "an HTTP connection ended early");
+            }
+            result.is_ok()
+        })
+    })
+    .await
+}
+
+impl Connection {
+    async fn http1(self: Rc<Self>, io: HttpIo) {
+        let limits = &self.shared.config.http;
+        let connection = self.clone();
+        let service = service_fn(move |request| connection.clone().answer(request).boxed_local());
+        let mut http = http1::Builder::new()
+            .half_close(true)
+            .header_read_timeout(None)
+            .max_headers(limits.headers_max)
+            .max_header_size(limits.head_bytes_max)
+            .max_buf_size(READ_BUFFER.max(limits.head_bytes_max))
+            .serve_connection(io, service);
+        let ended =
+            serve(&self.watch, &mut http, http1::Connection::poll_without_shutdown, |http| {
+                Pin::new(http).graceful_shutdown()
+            })
+            .await;
+        let upgrade = self.upgrade.take();
+        if let (true, Some(accept)) = (ended, upgrade) {
+            let parts = http.into_parts();
+            let (link, unread) = parts.io.stream.into_parts();
+            let mut first = BytesMut::from(parts.read_buf);
+            first.extend_from_slice(&unread);
+            self.watch.end();
+            websocket::begin(link, self.peer, &self.shared.config.websocket, accept, first);
+        }
+    }
+
+    async fn http2(self: Rc<Self>, io: HttpIo) {
+        let limits = &self.shared.config.http;
+        let connection = self.clone();
+        let service = service_fn(move |request| connection.clone().answer(request).boxed_local());
+        let mut http = pin!(
+            http2::Builder::new(ShardExecutor)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_send_buf_size(SEND_BUFFER)
+                .max_concurrent_streams(limits.streams_max)
+                .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+                .serve_connection(io, service)
+        );
+        serve(
+            &self.watch,
+            &mut http,
+            |http, cx| http.as_mut().poll(cx),
+            |http| http.as_mut().graceful_shutdown(),
+        )
+        .await;
+    }
+
+    /// Answers one request, whatever happens.
+    async fn answer(
+        self: Rc<Self>,
+        request: hyper::Request<Incoming>,
+    ) -> Result<hyper::Response<WholeBody>, Infallible> {
+        let _running = Running::new(self.watch.clone());
+        let (head, body) = request.into_parts();
+        let sockets = self.shared.services.sockets.clone();
+        if let Some(sockets) = sockets
+            && head.method == Method::GET
+            && head.uri.path() == SOCKET_PATH
+        {
+            let opened = AssertUnwindSafe(self.open_socket(&*sockets, head)).catch_unwind().await;
+            return Ok(plain(opened.unwrap_or_else(|panic| self.panicked(&*panic))));
+        }
+        let limits = &self.shared.config.http;
+        let grpc = is_grpc(&head.headers);
+        let encoding = if grpc { None } else { Encoding::accepted(&head.headers) };
+        let (mut request, body) = self.whole(head, body).await;
+        let response = match body {
+            Ok(body) => {
+                request.body = body;
+                self.call(request).await
+            }
+            Err(refused) => {
+                let mut response = self.refuse(&request, &refused.error);
+                if let (Some(status), false) = (refused.status, grpc) {
+                    response.status = status;
+                }
+                response
+            }
+        };
+        let mut response = response;
+        if !grpc {
+            compress(&mut response, encoding, limits.compress_bytes_min);
+        }
+        Ok(plain(response))
+    }
+
+    async fn whole(&self, head: Parts, body: Incoming) -> (Request, Result<Bytes, body::Refused>) {
+        let mut request = Request {
+            method: head.method,
+            uri: head.uri,
+            version: head.version,
+            headers: head.headers,
+            body: Bytes::new(),
+            peer: self.peer,
+            tls: self.tls,
+        };
+        let body = body::read(body, &mut request.headers, &self.shared.config.http).await;
+        (request, body)
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        let service = &self.shared.services.http;
+        // Kept for the refusal; the body went with the request.
+        let head = Request {
+            method: request.method.clone(),
+            uri: request.uri.clone(),
+            version: request.version,
+            headers: http::HeaderMap::new(),
+            body: Bytes::new(),
+            peer: request.peer,
+            tls: request.tls,
+        };
+        let call = AssertUnwindSafe(async { service.call(request).await }).catch_unwind();
+        match runtime::timeout(self.shared.config.http.request_timeout, call).await {
+            Some(Ok(response)) => response,
+            Some(Err(panic)) => self.panicked(&*panic),
+            None => {
+                let error = Error::new(ErrorKind::DeadlineExceeded, "The request took too long.");
+                self.refuse(&head, &error)
+            }
+        }
+    }
+
+    fn refuse(&self, request: &Request, error: &Error) -> Response {
+        self.shared.services.http.refuse(request, error)
+    }
+
+    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Response {
+        tracing::error!(panic = panic_message(panic), "A request panicked.");
+        Response::empty(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Asks the service, then checks the handshake, in the reference's order: who may not come in
+    /// hears that first.
+    async fn open_socket(&self, sockets: &dyn websocket::SocketService, head: Parts) -> Response {
+        let handshake = websocket::handshake(&head);
+        let request =
+            UpgradeRequest { uri: head.uri, headers: head.headers, peer: self.peer, tls: self.tls };
+        let opened =
+            runtime::timeout(self.shared.config.http.request_timeout, sockets.open(request)).await;
+        match (opened, handshake) {
+            (None, _) => Response::empty(StatusCode::GATEWAY_TIMEOUT),
+            (Some(Err(response)), _) | (Some(Ok(_)), Err(response)) => response,
+            (Some(Ok(accept)), Ok(mut response)) => {
+                response.headers.extend(accept.headers.clone());
+                self.upgrade.replace(Some(accept));
+                response
+            }
+        }
+    }
+}
+
+/// Counts a request while it runs, to the end of its response or of its connection.
+struct Running(Rc<Watch>);
+
+impl Running {
+    fn new(watch: Rc<Watch>) -> Self {
+        watch.request_begins();
+        Self(watch)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.request_ends();
+    }
+}
+
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
+fn compress(response: &mut Response, encoding: Option<Encoding>, bytes_min: usize) {
+    response.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    let Some(encoding) = encoding else { return };
+    if response.body.len() < bytes_min || response.headers.contains_key(header::CONTENT_ENCODING) {
+        return;
+    }
+    if let Some(body) = compression::encode(encoding, &response.body) {
+        response.body = body;
+        response.headers.remove(header::CONTENT_LENGTH);
+        let name = HeaderValue::from_static(encoding.name());
+        response.headers.insert(header::CONTENT_ENCODING, name);
+    }
+}
+
+fn plain(response: Response) -> hyper::Response<WholeBody> {
+    let mut http = hyper::Response::new(WholeBody::new(response.body, response.trailers));
+    *http.status_mut() = response.status;
+    *http.headers_mut() = response.headers;
+    http
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

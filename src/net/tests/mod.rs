@@ -1,0 +1,7 @@
+//! Fronts on loopback, driven by clients on threads of their own.
+
+mod harness;
+mod http;
+mod http2;
+mod tls;
+mod websocket;
