@@ -13,7 +13,7 @@ pub(super) fn run(
     limit: Option<u32>,
     loaded: &Loaded,
 ) -> Result<(), Failure> {
-    let config = store_config(&loaded.config)?;
+    let config = store_config(&loaded.config);
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let command = match direction {
         Direction::Up => MigrateCommand::Up { limit },

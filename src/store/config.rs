@@ -16,7 +16,7 @@ pub enum DriverConfig {
     Postgres(PostgresConfig),
 }
 
-/// A PostgreSQL server, or one that speaks its protocol.
+/// A `PostgreSQL` server, or one that speaks its protocol.
 #[derive(Clone)]
 pub struct PostgresConfig {
     /// `user:password@host:port/database?sslmode=..` or `postgres://` URLs, tried in order.
@@ -30,7 +30,7 @@ pub struct PostgresConfig {
     /// After this the server gives up a statement.
     pub statement_timeout_ms: u64,
     /// Transactions of a shard that may wait for a connection. More are refused with
-    /// RESOURCE_EXHAUSTED.
+    /// `RESOURCE_EXHAUSTED`.
     pub queue_len_max: usize,
 }
 
@@ -62,9 +62,9 @@ pub struct SqliteConfig {
     /// The file; its folder is made if it is missing.
     pub path: PathBuf,
     /// Units that may wait for the writer thread, all shards together. More are refused with
-    /// RESOURCE_EXHAUSTED.
+    /// `RESOURCE_EXHAUSTED`.
     pub write_queue_len_max: usize,
-    /// Reads that may wait for the reader threads. More are refused with RESOURCE_EXHAUSTED.
+    /// Reads that may wait for the reader threads. More are refused with `RESOURCE_EXHAUSTED`.
     pub read_queue_len_max: usize,
     /// Threads for reads that may be long.
     pub reader_threads: usize,

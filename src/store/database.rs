@@ -87,7 +87,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match self {
-            Self::Sqlite(shard) => shard.read(steps).await,
+            Self::Sqlite(shard) => shard.read(&steps),
             Self::Postgres(shard) => shard.read(steps).await,
         }
     }

@@ -30,10 +30,10 @@ impl Dialect {
             let (before, word) = rest.split_at(at);
             out.push_str(before);
             let next = word.chars().nth(1);
-            if word.starts_with('$') {
+            if let Some(after) = word.strip_prefix('$') {
                 let is_parameter = next.is_some_and(|c| c.is_ascii_digit());
                 out.push(if is_parameter && self == Self::Sqlite { '?' } else { '$' });
-                rest = &word[1..];
+                rest = after;
             } else if next.is_some_and(|c| c.is_ascii_lowercase()) {
                 let close = word.find('}').ok_or_else(|| {
                     StoreError::statement(format_args!("no closing brace in: {sql}"))
@@ -76,7 +76,7 @@ impl Dialect {
                 return Err(StoreError::statement(format_args!("the dialect has no {{{word}}}")));
             }
         };
-        parts.iter().for_each(|part| out.push_str(part));
+        out.extend(parts);
         Ok(())
     }
 }

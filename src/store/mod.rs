@@ -5,7 +5,7 @@
 //! stands in one file per table; callers never see SQL.
 //!
 //! - Acknowledged means durable: a write returns after its commit is on disk.
-//! - Every queue is bounded and refuses with RESOURCE_EXHAUSTED; a lost database is UNAVAILABLE at once,
+//! - Every queue is bounded and refuses with `RESOURCE_EXHAUSTED`; a lost database is UNAVAILABLE at once,
 //!   and the store recovers by itself when it is back.
 //! - A caller that goes away (drops the future) may cancel a unit that has not started; one that has
 //!   started finishes.

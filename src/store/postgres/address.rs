@@ -124,7 +124,7 @@ impl Address {
                 name if IGNORED.contains(&name) => {}
                 name if name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c)) => {
                     let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
-                    address.options.push_str(&format!("-c {name}={value} "));
+                    address.options.extend(["-c ", name, "=", &value, " "]);
                 }
                 _ => return Err(malformed("its query has a name that is none")),
             }

@@ -17,7 +17,7 @@ pub(super) fn store_error(error: &Error) -> StoreError {
         return StoreError::Unavailable("the connection was lost".into());
     }
     let cause = std::error::Error::source(error);
-    if cause.is_some_and(|cause| cause.is::<std::io::Error>()) {
+    if cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()).is_some() {
         return StoreError::Unavailable(describe(error).into());
     }
     StoreError::statement(describe(error))

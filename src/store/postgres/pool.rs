@@ -114,15 +114,13 @@ impl Pool {
             }
             best
         };
-        match best {
-            Some(connection) => Ok(connection),
-            None => {
-                let opening = self.opening.borrow().clone();
-                match opening {
-                    Some(opening) => opening.await.unwrap_or(Err(StoreError::Closed)),
-                    None => Err(StoreError::Closed),
-                }
-            }
+        if let Some(connection) = best {
+            return Ok(connection);
+        }
+        let opening = self.opening.borrow().clone();
+        match opening {
+            Some(opening) => opening.await.unwrap_or(Err(StoreError::Closed)),
+            None => Err(StoreError::Closed),
         }
     }
 

@@ -33,13 +33,13 @@ impl SqliteShard {
         &self.counters
     }
 
-    pub(crate) async fn read<T, E, F>(&self, steps: F) -> Result<T, E>
+    pub(crate) fn read<T, E, F>(&self, steps: &F) -> Result<T, E>
     where
         F: AsyncFn(&mut Reader<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
         self.counters.reads.increment();
-        read_now(&self.connection, &steps)
+        read_now(&self.connection, steps)
     }
 
     pub(crate) async fn scan<T, E, F>(&self, steps: F) -> Result<T, E>

@@ -174,7 +174,7 @@ fn statement(user: UserId, change: &ProfileChange) -> Option<(String, Vec<Param<
     for (column, param) in texts.chain(metadata) {
         params.push(param);
         let n = params.len();
-        sets.push_str(&format!(", {column} = ${n}"));
+        sets.extend([", ", column, " = $", &n.to_string()]);
         differs.push(format!("{column} is distinct from ${n}"));
     }
     if differs.is_empty() {
