@@ -4,9 +4,11 @@
 //! to it.
 
 pub mod accounts;
+pub mod api;
 pub mod auth;
 pub mod chat;
 pub mod config;
+pub mod console;
 pub mod error;
 pub mod fanout;
 pub mod ids;

@@ -93,6 +93,10 @@ impl StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let kind = error.kind();
+        if kind == ErrorKind::Internal {
+            // Here the cause is left behind: clients get a sentence that says nothing of it.
+            tracing::error!(%error, "the store failed");
+        }
         let message = match error {
             StoreError::Unavailable(_) | StoreError::Closed => "The database is not available.",
             StoreError::Overloaded(_) => "The database is overloaded, try again later.",

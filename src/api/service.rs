@@ -1,0 +1,180 @@
+//! The interface of one shard: what it is made of, and the entry for every request.
+
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
+
+use ::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use kakera_shards::{Clock, Rng, runtime};
+
+use super::{authorize::Keys, reply};
+use crate::{
+    accounts::{Accounts, LiveUsers},
+    auth::{AuthError, Sessions, SharedKey, SignIn, Tokens, revocation::SessionCache},
+    config::Config,
+    error::{Error, ErrorKind},
+    log::RequestIds,
+    metrics::{self, ShardMetrics, Transport},
+    net::{HttpService, Request, Response},
+    store::Store,
+};
+
+/// What the configuration says of the interface.
+pub struct ApiSettings {
+    pub keys: Keys,
+    /// Largest message, in bytes, after unpacking.
+    pub request_len_max: usize,
+    /// Longest time for a call to be answered.
+    pub deadline: Duration,
+    /// Proxies whose X-Forwarded-For entries are believed.
+    pub proxy_count: u32,
+    /// Added to responses that lack them.
+    pub extra_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiSettings {
+    /// A connection outlives the calls on it by this much, so that a late one is still answered.
+    const ANSWER_BEFORE_IDLE_MS: u64 = 500;
+
+    pub fn new(config: &Config) -> Self {
+        let socket = &config.socket;
+        let idle_ms = u64::from(socket.idle_timeout_ms);
+        let deadline_ms = match idle_ms.checked_sub(Self::ANSWER_BEFORE_IDLE_MS) {
+            Some(ms) if ms > 0 => ms,
+            Some(_) | None => idle_ms,
+        };
+        Self {
+            keys: Keys {
+                server: SharedKey::new(socket.server_key.expose()),
+                http: SharedKey::new(config.runtime.http_key.expose()),
+            },
+            request_len_max: usize::try_from(socket.max_request_size_bytes).unwrap_or(usize::MAX),
+            deadline: Duration::from_millis(deadline_ms),
+            proxy_count: socket.proxy_count,
+            extra_headers: socket
+                .response_headers
+                .0
+                .iter()
+                // The configuration has refused what is no header.
+                .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+                .collect(),
+        }
+    }
+}
+
+/// The domain services that the calls end at, all of one shard.
+pub struct Services {
+    pub sign_in: SignIn,
+    pub sessions: Sessions,
+    pub accounts: Accounts,
+    pub clock: Clock,
+    pub request_ids: RequestIds,
+    pub metrics: Rc<ShardMetrics>,
+}
+
+impl Services {
+    /// The services over this shard's store.
+    ///
+    /// # Errors
+    /// Only where the JWT library cannot sign, to be reported while starting up.
+    pub fn new(
+        config: &Config,
+        (store, clock, rng): (Store, Clock, Rng),
+        revoked: SessionCache,
+        live: Rc<dyn LiveUsers>,
+        (metrics, request_ids): (Rc<ShardMetrics>, RequestIds),
+    ) -> Result<Self, AuthError> {
+        let session = &config.session;
+        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        let tokens = Tokens::new(
+            (session.encryption_key.expose(), seconds(session.token_expiry_sec)),
+            (session.refresh_encryption_key.expose(), seconds(session.refresh_token_expiry_sec)),
+        )?;
+        let shard = (store.clone(), clock.clone(), rng.clone());
+        let sessions = Sessions::new(Rc::new(tokens), revoked, shard, session.single_session);
+        Ok(Self {
+            sign_in: SignIn::new(store.clone(), rng),
+            accounts: Accounts::new(store, sessions.clone(), live),
+            sessions,
+            clock,
+            request_ids,
+            metrics,
+        })
+    }
+}
+
+/// The interface of one shard.
+pub struct Api {
+    pub(super) settings: ApiSettings,
+    pub(super) services: Services,
+}
+
+impl Api {
+    pub fn new(settings: ApiSettings, services: Services) -> Self {
+        Self { settings, services }
+    }
+
+    /// Runs a call to its end, or to its deadline, and counts it.
+    pub(super) async fn counted(
+        &self,
+        (transport, name): (Transport, &str),
+        received_len: usize,
+        limit: Duration,
+        call: impl Future<Output = Result<Bytes, Error>>,
+    ) -> Result<Bytes, Error> {
+        let Services { clock, metrics, .. } = &self.services;
+        let start_micros = clock.monotonic_micros();
+        let result = within(limit, call).await;
+        let elapsed = Duration::from_micros(clock.monotonic_micros() - start_micros);
+        let (error, sent_len) = match &result {
+            Ok(body) => (None, body.len()),
+            Err(error) => (Some(error.kind), 0),
+        };
+        let bytes = metrics::Bytes { received: received_len as u64, sent: sent_len as u64 };
+        metrics.call(transport, name, error, elapsed, bytes);
+        result
+    }
+}
+
+impl HttpService for Api {
+    fn call(&self, request: Request) -> LocalBoxFuture<'_, Response> {
+        Box::pin(async move {
+            let mut response = if super::grpc::is_grpc(&request) {
+                self.grpc(request).await
+            } else {
+                self.http(request).await
+            };
+            for (name, value) in &self.settings.extra_headers {
+                if !response.headers.contains_key(name) {
+                    response.headers.insert(name.clone(), value.clone());
+                }
+            }
+            response
+        })
+    }
+
+    fn refuse(&self, request: &Request, error: &Error) -> Response {
+        if super::grpc::is_grpc(request) {
+            super::grpc::failure(error)
+        } else {
+            reply::error(error)
+        }
+    }
+}
+
+/// The call's result, or DEADLINE_EXCEEDED after `limit`; the call is dropped then.
+///
+/// A call that is ready at once, as most are that read the embedded store, never sets a timer.
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut call = pin!(call);
+    let first = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
+    match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => runtime::timeout(limit, call).await.unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::DeadlineExceeded, "context deadline exceeded"))
+        }),
+    }
+}

@@ -1,0 +1,12 @@
+//! The players' request interface, from outside its sockets: requests in, responses out, over a real
+//! store. What the sockets below add is tested with them.
+
+mod account;
+mod authenticate;
+mod grpc;
+mod http;
+mod links;
+mod rpc;
+mod sessions;
+mod support;
+mod users;

@@ -1,0 +1,229 @@
+//! One shard's interface over an embedded database in a temporary folder.
+
+#[path = "../../store/support/folder.rs"]
+mod folder;
+pub mod reply;
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header::AUTHORIZATION};
+use kakera::{
+    accounts::{LiveUsers, live::Disconnect},
+    api::{Api, ApiSettings, Services},
+    auth::{
+        AuthError,
+        revocation::{Broadcast, Revocations, Revoke, SessionCache},
+    },
+    config::Config,
+    ids::UserId,
+    log::RequestIds,
+    metrics::Metrics,
+    net::{HttpService, Request},
+    store::{Database, DriverConfig, SqliteConfig, StoreConfig},
+};
+use kakera_shards::{
+    Clock, Rng, ShardId,
+    counters::Board,
+    runtime::{self, ExecutorConfig},
+    socket::{SocketConfig, Sockets},
+};
+use serde_json::Value;
+
+use folder::Folder;
+pub use reply::Reply;
+
+/// A node of one shard: its table is the only one to tell.
+struct OneShard(Rc<RefCell<Revocations>>);
+
+impl Broadcast for OneShard {
+    fn revoke(&self, revoke: Revoke) -> LocalBoxFuture<'static, Result<(), AuthError>> {
+        let now_sec = Clock::system().unix_sec();
+        std::future::ready(self.0.borrow_mut().apply(&revoke, now_sec)).boxed_local()
+    }
+}
+
+/// Records who was thrown out, and says of some users that they are online.
+#[derive(Default)]
+pub struct Live {
+    pub online: RefCell<Vec<UserId>>,
+    pub thrown_out: RefCell<Vec<(UserId, Disconnect)>>,
+}
+
+impl LiveUsers for Live {
+    fn online(&self, users: Vec<UserId>) -> LocalBoxFuture<'_, Vec<bool>> {
+        let online = self.online.borrow();
+        std::future::ready(users.iter().map(|user| online.contains(user)).collect()).boxed_local()
+    }
+
+    fn disconnect(&self, users: Arc<[UserId]>, why: Disconnect) -> LocalBoxFuture<'_, ()> {
+        self.thrown_out.borrow_mut().extend(users.iter().map(|user| (*user, why)));
+        std::future::ready(()).boxed_local()
+    }
+}
+
+pub struct Bench {
+    pub api: Api,
+    pub services: Services,
+    pub live: Rc<Live>,
+    pub metrics: Metrics,
+    pub database: Database,
+    _folder: Folder,
+}
+
+/// Runs a test body on a shard with the default configuration.
+pub fn run<F: Future<Output = ()>>(body: impl FnOnce(Bench) -> F) {
+    run_with(|_| {}, body);
+}
+
+/// Runs a test body on a shard with a changed configuration.
+pub fn run_with<F: Future<Output = ()>>(
+    change: impl FnOnce(&mut Config),
+    body: impl FnOnce(Bench) -> F,
+) {
+    let mut config = Config::default();
+    change(&mut config);
+    runtime::block_on(&ExecutorConfig::default(), async {
+        let folder = Folder::new("api");
+        let path = folder.path().join("store.db");
+        let database = Database::open(&StoreConfig {
+            driver: DriverConfig::Sqlite(SqliteConfig { path, ..SqliteConfig::default() }),
+            ..StoreConfig::default()
+        })
+        .unwrap();
+        let live = Rc::new(Live::default());
+        let table = Rc::new(RefCell::new(Revocations::new(
+            config.session.token_expiry_sec as i64,
+            config.session.refresh_token_expiry_sec as i64,
+        )));
+        let cache = SessionCache::new(Rc::clone(&table), Rc::new(OneShard(table)));
+        let metrics = Metrics::new(&config, Board::default());
+        let counts = Rc::new(metrics.shard(&runtime::counters(), ShardId(0)));
+        let sockets = Sockets::start(SocketConfig::default()).unwrap();
+        let services = || {
+            let store = database.attach(1, &sockets).unwrap();
+            let shard = (store, Clock::system(), Rng::from_os());
+            let live = Rc::clone(&live) as _;
+            let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
+            Services::new(&config, shard, cache.clone(), live, counts).unwrap()
+        };
+        let bench = Bench {
+            api: Api::new(ApiSettings::new(&config), services()),
+            services: services(),
+            live: Rc::clone(&live),
+            metrics,
+            database: database.clone(),
+            _folder: folder,
+        };
+        body(bench).await;
+        database.close();
+    })
+    .unwrap();
+}
+
+pub fn basic(user: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:")))
+}
+
+/// A request being written.
+pub struct Ask<'a> {
+    bench: &'a Bench,
+    request: Request,
+}
+
+impl Bench {
+    /// A request without authorization.
+    pub fn ask(&self, method: Method, uri: &str) -> Ask<'_> {
+        let request = Request {
+            method,
+            uri: uri.parse().unwrap(),
+            version: Version::HTTP_11,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            peer: SocketAddr::from(([127, 0, 0, 1], 50_000)),
+            tls: false,
+        };
+        Ask { bench: self, request }
+    }
+
+    /// A request of the game, with the server key.
+    pub fn game(&self, method: Method, uri: &str) -> Ask<'_> {
+        self.ask(method, uri).header(AUTHORIZATION, &basic("defaultkey"))
+    }
+
+    /// A request of a player.
+    pub fn player(&self, token: &str, method: Method, uri: &str) -> Ask<'_> {
+        self.ask(method, uri).header(AUTHORIZATION, &format!("Bearer {token}"))
+    }
+
+    /// Signs in by device and yields the tokens; the account is made if need be.
+    pub async fn device(&self, id: &str) -> Tokens {
+        let reply = self
+            .game(Method::POST, "/v2/account/authenticate/device")
+            .json(&serde_json::json!({ "id": id }))
+            .await;
+        Tokens::of(&reply.ok())
+    }
+
+    /// The account that a token belongs to.
+    pub async fn account(&self, token: &str) -> Value {
+        self.player(token, Method::GET, "/v2/account").send().await.ok()
+    }
+
+    pub async fn user_id(&self, token: &str) -> UserId {
+        self.account(token).await["user"]["id"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+/// What a sign-in answers.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    pub session: String,
+    pub refresh: String,
+    pub created: bool,
+}
+
+impl Tokens {
+    pub fn of(body: &Value) -> Self {
+        Self {
+            session: body["token"].as_str().unwrap().to_owned(),
+            refresh: body["refresh_token"].as_str().unwrap().to_owned(),
+            created: body.get("created").is_some_and(|created| created == true),
+        }
+    }
+}
+
+/// The claims of a token, read without any check.
+pub fn claims(token: &str) -> Value {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let claims = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
+
+impl Ask<'_> {
+    pub fn header(mut self, name: impl TryInto<HeaderName>, value: &str) -> Self {
+        let Ok(name) = name.try_into() else { panic!("a header name") };
+        self.request.headers.append(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.request.body = body.into();
+        self
+    }
+
+    pub fn http2(mut self) -> Self {
+        self.request.version = Version::HTTP_2;
+        self
+    }
+
+    pub async fn send(self) -> Reply {
+        Reply(self.bench.api.call(self.request).await)
+    }
+
+    pub async fn json(self, body: &Value) -> Reply {
+        self.body(body.to_string()).send().await
+    }
+}
