@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod net;
 pub mod presence;
 pub mod realtime;
+pub mod serve;
 pub mod session;
 pub mod shard;
 pub mod status;

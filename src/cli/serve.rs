@@ -3,10 +3,11 @@
 use kakera::{
     config::{Config, DatabaseDriver, Loaded},
     log,
+    serve::{self, Plan},
 };
 use kakera_shards::runtime::available_cpus;
 
-use super::{Failure, VERSION, host::Host};
+use super::{Failure, VERSION, host::Host, store::store_config};
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
     let guard = log::start(&loaded.config.logger).map_err(|error| error.to_string())?;
@@ -53,8 +54,14 @@ impl Placement {
 }
 
 /// Runs the server until it is told to stop. The one place where all parts are put together.
-fn start(_config: &Config, _placement: &Placement) -> Result<(), Failure> {
-    Err("this build has no server yet: its parts are built, but not put together".to_owned())
+fn start(config: &Config, placement: &Placement) -> Result<(), Failure> {
+    let plan = Plan {
+        config: config.clone(),
+        store: store_config(config),
+        shards: placement.shards,
+        cores: placement.cores.clone(),
+    };
+    serve::run(plan).map_err(|error| error.to_string())
 }
 
 fn announce(loaded: &Loaded, placement: &Placement) {

@@ -4,11 +4,11 @@
 //! reply carries the `cid` of its request. An envelope that cannot be read, or that no client may send,
 //! costs the session; everything else that fails is answered with the realtime error envelope.
 
-// mod accept;
+mod accept;
 mod access;
 mod chat;
 mod codec;
-// mod connection;
+mod connection;
 mod dispatch;
 mod match_tokens;
 mod matches;

@@ -10,7 +10,8 @@ use kakera_proto::realtime::Envelope;
 use kakera_shards::{socket::Pace, timers::TimerKey};
 
 use super::{
-    Beat, CloseCause, Duty, Heartbeat, Identity, Inbox, Line, Phase, Sessions, Step, inbox::Arrival,
+    Beat, CloseCause, Duty, Heartbeat, Identity, Inbox, Line, LineFull, Phase, Sessions, Step,
+    inbox::Arrival,
 };
 use crate::{
     fanout::{Format, Slot, frame},
@@ -90,14 +91,23 @@ impl Session {
 
     /// Sends a frame that is already encoded in this session's format.
     pub fn send_frame(&self, frame: &WireFrame, pace: Pace) {
-        if self.phase.get().speaks() && self.line.send(frame, pace).is_err() {
+        if self.queue(frame, pace).is_err() {
             self.close(CloseCause::OutgoingQueueFull);
         }
     }
 
     /// Queues a frame without acting on a full queue: the caller is in the middle of a delivery.
-    pub(super) fn offer_frame(&self, frame: &WireFrame) -> Result<(), super::LineFull> {
-        if self.phase.get().speaks() { self.line.send(frame, Pace::Paced) } else { Ok(()) }
+    pub(super) fn offer_frame(&self, frame: &WireFrame) -> Result<(), LineFull> {
+        self.queue(frame, Pace::Paced)
+    }
+
+    fn queue(&self, frame: &WireFrame, pace: Pace) -> Result<(), LineFull> {
+        if !self.phase.get().speaks() {
+            return Ok(());
+        }
+        self.line.send(frame, pace)?;
+        self.sessions.metrics().message_out(frame.len());
+        Ok(())
     }
 
     /// Ends the session: it leaves everything it has joined, and its client gets a close frame.
@@ -115,8 +125,6 @@ impl Session {
         let Some(me) = self.me.upgrade() else { return };
         let settings = self.sessions.settings();
         self.heartbeat.message(&settings.keep_alive, || self.sessions.now_ms());
-        let counters = self.sessions.counters();
-        counters.messages_received.increment();
         let bytes = match (self.format, payload) {
             (Format::Json, Payload::Text(text)) => text.as_bytes(),
             (Format::Protobuf, Payload::Binary(bytes)) => bytes,
@@ -124,8 +132,11 @@ impl Session {
                 return self.close(CloseCause::WrongFrame);
             }
         };
-        counters.bytes_received.add(bytes.len() as u64);
+        let malformed = &self.sessions.counters().malformed;
+        let malformed_before = malformed.get();
         self.sessions.dispatch().payload(&me, bytes);
+        let is_error = malformed.get() != malformed_before;
+        self.sessions.metrics().message_in(bytes.len(), is_error);
     }
 
     /// A pong arrived.

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     fanout::{Format, Sink, Slot, Slow},
     ids::{SessionId, UserId},
+    metrics::ShardMetrics,
     net::WireFrame,
     presence::{self, Member, Presences, Reason, StreamEvent},
 };
@@ -49,31 +50,21 @@ pub trait StreamWatch {
     fn changed(&self, event: &StreamEvent);
 }
 
-/// What this shard counts about sessions.
+/// What this shard counts about sessions, beside what the reference has names for.
 pub struct SessionCounters {
-    pub open: Counter,
-    pub opened: Counter,
-    pub closed: Counter,
     pub slow: Counter,
     pub silent: Counter,
     pub malformed: Counter,
-    pub messages_received: Counter,
-    pub bytes_received: Counter,
     pub inbox_pauses: Counter,
 }
 
 impl SessionCounters {
     fn new(counters: &Counters) -> Self {
         Self {
-            open: counters.gauge("sessions", "Open sessions."),
-            opened: counters.counter("socket_ws_opened", "Sessions opened."),
-            closed: counters.counter("socket_ws_closed", "Sessions closed."),
             slow: counters.counter("sessions_slow", "Sessions closed with a full outgoing queue."),
             silent: counters.counter("sessions_silent", "Sessions closed for a missing pong."),
             malformed: counters
                 .counter("sessions_malformed", "Sessions closed for what they sent."),
-            messages_received: counters.counter("message", "Messages received on sockets."),
-            bytes_received: counters.counter("message_bytes", "Bytes received on sockets."),
             inbox_pauses: counters
                 .counter("session_inbox_pauses", "Times a socket was not read for a full inbox."),
         }
@@ -91,6 +82,7 @@ struct Inner {
     rng: Rng,
     timers: Timers,
     counters: SessionCounters,
+    metrics: Rc<ShardMetrics>,
     table: RefCell<Slab<Rc<Session>>>,
     /// The slot's number is the start of a session's id, masked so that ids do not look numbered.
     id_mask: u32,
@@ -112,13 +104,14 @@ pub enum Refused {
 
 impl Sessions {
     /// No sessions yet. [`Sessions::connect`] must follow before the first one.
-    pub fn new(post: SharedPost, settings: Settings, rng: Rng) -> Self {
+    pub fn new(post: SharedPost, settings: Settings, rng: Rng, metrics: Rc<ShardMetrics>) -> Self {
         Self(Rc::new(Inner {
             post,
             settings,
             clock: runtime::clock(),
             timers: runtime::timers(),
             counters: SessionCounters::new(&runtime::counters()),
+            metrics,
             table: RefCell::default(),
             id_mask: rng.next_u32(),
             rng,
@@ -168,8 +161,8 @@ impl Sessions {
             let session = Session::new(self, (self.new_id(slot), slot), format, identity, line);
             Rc::clone(vacant.insert(session))
         };
-        inner.counters.opened.increment();
-        inner.counters.open.add(1);
+        inner.metrics.websockets_opened.increment();
+        inner.metrics.sessions.add(1);
         let member = Member { session: session.id, user, username, format };
         self.presences().open(session.slot, member);
         let alone = inner.settings.single_socket;
@@ -216,8 +209,8 @@ impl Sessions {
             here.then(|| table.remove(index))
         };
         if freed.is_some() {
-            inner.counters.closed.increment();
-            inner.counters.open.sub(1);
+            inner.metrics.websockets_closed.increment();
+            inner.metrics.sessions.sub(1);
         }
     }
 
@@ -339,6 +332,10 @@ impl Sessions {
 
     pub(super) fn counters(&self) -> &SessionCounters {
         &self.0.counters
+    }
+
+    pub(super) fn metrics(&self) -> &ShardMetrics {
+        &self.0.metrics
     }
 
     pub(super) fn now_ms(&self) -> u64 {

@@ -15,8 +15,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    config::Config,
     fanout::{Format, Sink, Slow},
     ids::{SessionId, StreamId, UserId},
+    metrics::Metrics,
     net::WireFrame,
     presence::{self, Limits, Member, Presences, StreamEvent},
 };
@@ -171,7 +173,10 @@ struct World {
 impl World {
     fn new(settings: Settings) -> Self {
         let post = Rc::new(OneShard::default());
-        let sessions = Sessions::new(post.clone(), settings, Rng::from_seed(1));
+        let board = runtime::counters().board().clone();
+        let metrics = Metrics::new(&Config::default(), board);
+        let metrics = Rc::new(metrics.shard(&runtime::counters(), ShardId(0)));
+        let sessions = Sessions::new(post.clone(), settings, Rng::from_seed(1), metrics);
         let seen = Rc::new(sessions.clone());
         let presences = Presences::new(Rc::new(NoOwners), seen, Limits::default());
         let dispatch = Rc::new(Steered::default());

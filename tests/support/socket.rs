@@ -134,13 +134,14 @@ pub struct ProtoClient {
     pub socket: WebSocket<TcpStream>,
     seen: VecDeque<Envelope>,
     cid: u32,
+    id: Option<SessionId>,
 }
 
 impl ProtoClient {
     pub fn connect(server: SocketAddr, token: &str, more: &str) -> Self {
         let socket = open(server, &format!("token={token}&format=protobuf{more}"))
             .expect("the socket opens");
-        Self { socket, seen: VecDeque::new(), cid: 0 }
+        Self { socket, seen: VecDeque::new(), cid: 0, id: None }
     }
 
     /// Sends without waiting for the reply; answers the `cid`.
@@ -185,7 +186,14 @@ impl ProtoClient {
         let created = self.call(Payload::MatchCreate(MatchCreate::default()));
         let Some(Payload::Match(created)) = created else { panic!("no match, but {created:?}") };
         self.call(Payload::MatchLeave(MatchLeave { match_id: created.match_id }));
-        let own = created.r#self.expect("a match tells who we are");
-        own.session_id.parse().expect("a session id is a UUID")
+        let own = created.self_.expect("a match tells who we are");
+        let id = own.session_id.parse().expect("a session id is a UUID");
+        self.id = Some(id);
+        id
+    }
+
+    /// The id that [`Self::session_id`] learnt, as text.
+    pub fn own_id(&self) -> String {
+        self.id.expect("the session was asked for its id").to_string()
     }
 }

@@ -1,0 +1,182 @@
+//! Puts the parts together: starts a node, and ends it in order.
+//!
+//! ```text
+//! start: ports probed -> database open -> shards set up -> each builds its owners, then listens -> ready
+//! drain: no more accepted -> requests in flight finish -> sessions closed -> sockets shut -> store flushed
+//! ```
+
+mod addresses;
+mod shard;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use kakera_shards::{
+    NodeId, StableHash,
+    boot::{self, BootConfig, BootError},
+    runtime::{Signal, SignalWatch},
+};
+
+use crate::{
+    config::Config,
+    metrics::MetricsServer,
+    net::tls::{Certificates, TlsError},
+    shard::Messages,
+    store::{Database, StoreConfig, StoreError},
+};
+
+use addresses::Addresses;
+use shard::Blueprint;
+
+/// What a drain gets even where the configuration grants no grace: enough for close frames to leave.
+const FAREWELL: Duration = Duration::from_millis(250);
+
+/// How much longer than the drain itself the node waits for its shards.
+const DRAIN_MARGIN: Duration = Duration::from_millis(500);
+
+/// How long a scraper may take to ask, and to take the answer.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a node runs on.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub config: Config,
+    pub store: StoreConfig,
+    pub shards: usize,
+    /// A core for each shard, or none to let them float.
+    pub cores: Vec<usize>,
+}
+
+/// Why a node did not start or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("{0}")]
+    Address(#[from] addresses::AddressError),
+    #[error("the database cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    #[error("signals cannot be watched: {0}")]
+    Signals(std::io::Error),
+    #[error("the host's cores cannot be learnt: {0}")]
+    Host(std::io::Error),
+    #[error("metrics cannot be served: {0}")]
+    Metrics(std::io::Error),
+    #[error("{0} shards are more than a node can have")]
+    Shards(usize),
+    #[error("{0}")]
+    Boot(#[from] BootError),
+}
+
+/// Runs a node until it is told to stop.
+pub fn run(plan: Plan) -> Result<(), ServeError> {
+    let began = Instant::now();
+    let Plan { config, store, shards, cores } = plan;
+    let addresses = Addresses::of(&config)?;
+    let certificates = certificates(&config)?;
+    let database = Database::open(&store)?;
+    let grace = Duration::from_secs(config.shutdown_grace_sec.into()).max(FAREWELL);
+    let boot = BootConfig {
+        shards: u16::try_from(shards).map_err(|_| ServeError::Shards(shards))?,
+        pin: !cores.is_empty(),
+        cpus: cores,
+        shutdown_grace: grace + DRAIN_MARGIN,
+        ..BootConfig::new(node_id(&config.name)).map_err(ServeError::Host)?
+    };
+    let name = config.name.clone();
+    let blueprint = Arc::new(Blueprint {
+        config,
+        database: database.clone(),
+        certificates: certificates.clone(),
+        addresses: addresses.clone(),
+        drain_within: grace,
+        metrics: OnceLock::new(),
+    });
+    let built = Arc::clone(&blueprint);
+    let node = boot::start::<Messages, _, _>(&boot, move |context| {
+        let blueprint = Arc::clone(&blueprint);
+        async move { shard::run(context, &blueprint).await }
+    })?;
+    let handle = node.handle().clone();
+    let watch = watch_signals(handle.clone(), certificates).map_err(ServeError::Signals);
+    let scraped = watch.and_then(|watch| {
+        if !node.wait_ready() {
+            return Ok((watch, None));
+        }
+        let metrics = addresses.metrics.zip(built.metrics.get().cloned());
+        let scraped = metrics
+            .map(|(address, metrics)| MetricsServer::start(address, SCRAPE_TIMEOUT, metrics));
+        Ok((watch, scraped.transpose().map_err(ServeError::Metrics)?))
+    });
+    match &scraped {
+        Ok(_) if handle.phase() == boot::Phase::Running => tracing::info!(
+            %name,
+            shards,
+            http = %addresses.http,
+            grpc = %addresses.grpc,
+            console = %addresses.console,
+            metrics = addresses.metrics.map(tracing::field::display),
+            start_ms = began.elapsed().as_millis() as u64,
+            "Startup done"
+        ),
+        Ok(_) => {}
+        Err(_) => handle.drain(),
+    }
+    let ended = node.join();
+    // Whatever was acknowledged is durable; what is still queued is answered, then the file is closed.
+    database.close();
+    drop(scraped?);
+    ended?;
+    tracing::info!("Shutdown complete");
+    Ok(())
+}
+
+/// A node's id follows from its name, so that it survives a restart.
+fn node_id(name: &str) -> NodeId {
+    NodeId((StableHash::new("node").bytes(name.as_bytes()).finish() >> 32) as u32)
+}
+
+fn certificates(config: &Config) -> Result<Option<Certificates>, TlsError> {
+    let (chain, key) = (&config.socket.ssl_certificate, &config.socket.ssl_private_key);
+    if chain.is_empty() && key.is_empty() {
+        return Ok(None);
+    }
+    Certificates::load(chain, key).map(Some)
+}
+
+/// The first SIGTERM or SIGINT drains the node, the second ends it; SIGHUP reads certificates again.
+fn watch_signals(
+    node: boot::Handle,
+    certificates: Option<Certificates>,
+) -> std::io::Result<SignalWatch> {
+    let mut asked = false;
+    SignalWatch::start(move |signal| match signal {
+        Signal::Terminate | Signal::Interrupt if asked => {
+            tracing::info!("Skipping graceful shutdown");
+            node.stop();
+        }
+        Signal::Terminate | Signal::Interrupt => {
+            asked = true;
+            tracing::info!("Shutdown started");
+            node.drain();
+        }
+        Signal::Reload => match certificates.as_ref().map(Certificates::reload) {
+            None => tracing::info!("Nothing to reload: TLS is off."),
+            Some(Ok(())) => tracing::info!("The TLS certificate was read again."),
+            Some(Err(error)) => tracing::error!(%error, "The TLS certificate in use stays in use."),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_the_same_id_after_a_restart_and_another_one_under_another_name() {
+        assert_eq!(node_id("kakera"), node_id("kakera"));
+        assert_ne!(node_id("kakera-1"), node_id("kakera-2"));
+    }
+}

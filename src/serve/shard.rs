@@ -1,0 +1,240 @@
+//! One shard of a node: its owners and services are built, then it listens, and at the end it drains.
+
+use std::{cell::RefCell, rc::Rc, sync::OnceLock, time::Duration};
+
+use kakera_shards::{
+    boot::{ShardContext, ShardError},
+    counters::Board,
+    runtime,
+    socket::{ListenOptions, SocketConfig, Sockets},
+};
+
+use super::addresses::Addresses;
+use crate::{
+    api::{self, Api, ApiSettings},
+    auth::revocation::{Revocations, SessionCache},
+    chat::Chat,
+    config::Config,
+    console::Console,
+    log::RequestIds,
+    matches::Matches,
+    metrics::Metrics,
+    net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
+    presence::{Limits, Presences, StreamEvent},
+    realtime::{self, Realtime},
+    session::{KeepAlive, Sessions, Settings, StreamWatch},
+    shard::{Ear, Live, Messages, Ports, ShardState},
+    status::Statuses,
+    store::Database,
+};
+
+/// How often what has expired is swept.
+const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+
+/// What every shard of the node is built from.
+pub(super) struct Blueprint {
+    pub(super) config: Config,
+    pub(super) database: Database,
+    pub(super) certificates: Option<Certificates>,
+    pub(super) addresses: Addresses,
+    /// How long a drain may take.
+    pub(super) drain_within: Duration,
+    /// Made by the first shard that is built, which brings the board along.
+    pub(super) metrics: OnceLock<Metrics>,
+}
+
+impl Blueprint {
+    fn metrics(&self, board: &Board) -> &Metrics {
+        self.metrics.get_or_init(|| Metrics::new(&self.config, board.clone()))
+    }
+}
+
+/// The life of a shard.
+pub(super) async fn run(
+    context: ShardContext<Messages>,
+    blueprint: &Blueprint,
+) -> Result<(), ShardError> {
+    let shards = context.shards_len();
+    let sockets = Sockets::start(socket_config(&blueprint.config))?;
+    let built = build(&context, blueprint, &sockets)?;
+    context.serve(Rc::new(Ear(Rc::clone(&built.state))));
+    runtime::spawn("sweep", sweep(Rc::clone(&built.state)));
+
+    let fronts = listen(&sockets, blueprint, &built, shards)?;
+    context.ready();
+
+    context.draining().await;
+    let drained = runtime::timeout(blueprint.drain_within, drain(&built, &fronts)).await;
+    if drained.is_none() {
+        tracing::warn!(
+            sessions = built.state.sessions.len(),
+            "Cut off at the end of the grace time."
+        );
+    }
+    sockets.shut_down().await;
+    Ok(())
+}
+
+/// What a shard consists of.
+struct Built {
+    state: Rc<ShardState>,
+    api: Rc<Api>,
+    realtime: Rc<Realtime>,
+}
+
+fn build(
+    context: &ShardContext<Messages>,
+    blueprint: &Blueprint,
+    sockets: &Sockets,
+) -> Result<Built, ShardError> {
+    let (config, shards) = (&blueprint.config, context.shards_len());
+    let (clock, rng) = (context.clock(), context.rng.clone());
+    let ports = Rc::new(Ports::new(context.mesh.clone()));
+    let store = blueprint.database.attach(shards, sockets)?;
+
+    let counters = context.counters();
+    let metrics = blueprint.metrics(counters.board());
+    let metrics = Rc::new(metrics.shard(&counters, context.me().shard));
+
+    let settings = session_settings(config, shards);
+    let sessions = Sessions::new(ports.clone(), settings, rng.clone(), Rc::clone(&metrics));
+    let presences = Presences::new(ports.clone(), Rc::new(sessions.clone()), Limits::default());
+
+    let lifetimes = (config.session.token_expiry_sec, config.session.refresh_token_expiry_sec);
+    let revocations = Revocations::new(seconds(lifetimes.0), seconds(lifetimes.1));
+    let revocations = Rc::new(RefCell::new(revocations));
+    let live = Live::new(sessions.clone(), presences.clone());
+    let services = api::Services::new(
+        config,
+        (store.clone(), clock.clone(), rng.clone()),
+        SessionCache::new(Rc::clone(&revocations), ports),
+        live,
+        (metrics, RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
+    )?;
+    let auth = services.sessions.clone();
+    let api = Api::new(ApiSettings::new(config), services);
+
+    let services = realtime::Services {
+        chat: Chat::new(presences.clone(), clock.clone(), rng.clone()),
+        matches: Matches::new(presences.clone(), context.me(), rng, config.session.single_match),
+        statuses: Statuses::new(presences.clone()),
+        auth,
+        store,
+    };
+    let realtime = Rc::new(Realtime::new(sessions.clone(), presences.clone(), services, config));
+    sessions.connect(presences.clone(), realtime.clone(), Rc::new(NoWatch));
+    let state = ShardState::new(sessions, presences, revocations, clock);
+    Ok(Built { state, api: Rc::new(api), realtime })
+}
+
+fn seconds(configured: u64) -> i64 {
+    i64::try_from(configured).unwrap_or(i64::MAX)
+}
+
+/// Authoritative matches and parties will want to know who comes and goes; there are none yet.
+struct NoWatch;
+
+impl StreamWatch for NoWatch {
+    fn changed(&self, _: &StreamEvent) {}
+}
+
+fn session_settings(config: &Config, shards: usize) -> Settings {
+    let socket = &config.socket;
+    Settings {
+        keep_alive: KeepAlive {
+            ping_period_ms: socket.ping_period_ms.into(),
+            pong_wait_ms: socket.pong_wait_ms.into(),
+            ping_backoff_threshold: socket.ping_backoff_threshold,
+        },
+        single_socket: config.session.single_socket,
+        sessions_max: share(socket.max_connections, shards),
+    }
+}
+
+fn socket_config(config: &Config) -> SocketConfig {
+    SocketConfig {
+        flush_window_max: Duration::from_millis(config.socket.flush_window_max_ms.into()),
+        write_stall: Duration::from_millis(config.socket.write_wait_ms.max(1).into()),
+        linger: Duration::from_millis(config.socket.close_ack_wait_ms.into()),
+        ..SocketConfig::default()
+    }
+}
+
+/// The shard's part of a bound of the node. The kernel does not spread evenly, so each part has some room.
+fn share(max: u32, shards: usize) -> usize {
+    match usize::try_from(max) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(max) if shards <= 1 => max,
+        Ok(max) => max.div_ceil(shards) + max / 4,
+    }
+}
+
+fn listen(
+    sockets: &Sockets,
+    blueprint: &Blueprint,
+    built: &Built,
+    shards: usize,
+) -> Result<Vec<Front>, ShardError> {
+    let Blueprint { config, certificates, addresses, .. } = blueprint;
+    let socket = &config.socket;
+    let front = FrontConfig {
+        listen: ListenOptions {
+            connections_max: share(socket.max_connections, shards),
+            per_address_max: socket.max_connections_per_address,
+            ..ListenOptions::default()
+        },
+        http: HttpLimits {
+            head_bytes_max: socket.max_header_size_bytes,
+            body_bytes_max: socket.max_request_size_bytes as usize,
+            decoded_body_bytes_max: socket.max_request_size_bytes as usize,
+            read_timeout: Duration::from_millis(socket.read_timeout_ms.into()),
+            idle_timeout: Duration::from_millis(socket.idle_timeout_ms.into()),
+            ..HttpLimits::default()
+        },
+        websocket: WebSocketConfig {
+            message_bytes_max: socket.max_message_size_bytes as usize,
+            outgoing_queue_len_max: socket.outgoing_queue_size,
+            outgoing_queue_bytes_max: socket.outgoing_queue_size_bytes,
+            close_ack_wait: Duration::from_millis(socket.close_ack_wait_ms.into()),
+        },
+    };
+    let http = Services { http: built.api.clone(), sockets: Some(built.realtime.clone()) };
+    let grpc = Services { http: built.api.clone(), sockets: None };
+    let console = Services { http: Rc::new(Console), sockets: None };
+    let fronts = [(addresses.http, http), (addresses.grpc, grpc), (addresses.console, console)];
+    let listen = |(address, services)| {
+        Front::listen(sockets, address, front.clone(), certificates.clone(), services)
+            .map_err(|why| -> ShardError { format!("cannot listen on {address}: {why}").into() })
+    };
+    fronts.into_iter().map(listen).collect()
+}
+
+/// Ends everything that is open here, in order.
+async fn drain(built: &Built, fronts: &[Front]) {
+    fronts.iter().for_each(Front::stop);
+    built.state.sessions.drain();
+    built.state.sessions.drained().await;
+    while fronts.iter().any(|front| front.connections() > 0) {
+        runtime::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Forgets what has expired.
+async fn sweep(state: Rc<ShardState>) {
+    loop {
+        runtime::sleep(SWEEP_PERIOD).await;
+        state.revocations.borrow_mut().sweep(state.clock.unix_sec());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_of_the_node_is_shared_with_some_room_and_zero_is_none() {
+        assert_eq!(share(0, 4), usize::MAX);
+        assert_eq!(share(100, 1), 100);
+        assert_eq!(share(100, 4), 50);
+    }
+}
