@@ -6,7 +6,11 @@ use super::{Api, Context};
 use crate::{error::Error, store::users::ProfileChange};
 
 impl Api {
-    pub(super) async fn get_account(&self, context: &Context) -> Result<api::Account, Error> {
+    pub(super) async fn get_account(
+        &self,
+        context: &Context,
+        (): &(),
+    ) -> Result<api::Account, Error> {
         let mut account = self.services.accounts.get(context.player()?.user_id).await?;
         // A ban is the server's business.
         account.disable_time = None;
@@ -30,7 +34,7 @@ impl Api {
         Ok(self.services.accounts.update(context.player()?.user_id, &change).await?)
     }
 
-    pub(super) async fn delete_account(&self, context: &Context) -> Result<(), Error> {
+    pub(super) async fn delete_account(&self, context: &Context, (): &()) -> Result<(), Error> {
         Ok(self.services.accounts.delete(context.player()?.user_id, false).await?)
     }
 }

@@ -2,7 +2,7 @@
 
 use kakera_proto::api;
 
-use super::Api;
+use super::{Api, Context};
 use crate::{
     auth::{AuthError, SignedIn, token::Vars},
     error::Error,
@@ -11,6 +11,7 @@ use crate::{
 impl Api {
     pub(super) async fn authenticate_device(
         &self,
+        _: &Context,
         request: &api::AuthenticateDeviceRequest,
     ) -> Result<api::Session, Error> {
         let account = request.account.as_ref();
@@ -22,6 +23,7 @@ impl Api {
 
     pub(super) async fn authenticate_custom(
         &self,
+        _: &Context,
         request: &api::AuthenticateCustomRequest,
     ) -> Result<api::Session, Error> {
         let account = request.account.as_ref();
@@ -33,6 +35,7 @@ impl Api {
 
     pub(super) async fn authenticate_email(
         &self,
+        _: &Context,
         request: &api::AuthenticateEmailRequest,
     ) -> Result<api::Session, Error> {
         let account = request

@@ -11,6 +11,7 @@ use kakera_proto::{
 use prost::Message;
 
 use super::{
+    Api,
     context::Context,
     grpc::frame::{self, Encoding},
 };
@@ -34,8 +35,9 @@ impl Inbound<'_> {
     /// Reads the request of this call, lets `handler` answer it, and writes the reply.
     pub async fn answer<C>(
         self,
+        api: &Api,
         context: &Context,
-        handler: impl AsyncFnOnce(&C::Request) -> Result<C::Response, Error>,
+        handler: impl AsyncFnOnce(&Api, &Context, &C::Request) -> Result<C::Response, Error>,
     ) -> Result<Bytes, Error>
     where
         C: Call<Service = Rpc>,
@@ -48,7 +50,8 @@ impl Inbound<'_> {
                 .map_err(|error| Error::internal(format!("The request cannot be read: {error}")))?,
         };
         // Here the before hook may change or refuse the request, once scripts run.
-        let response = handler(&request).await.inspect_err(|error| report::<C>(context, error))?;
+        let response = handler(api, context, &request).await;
+        let response = response.inspect_err(|error| report::<C>(context, error))?;
         // And here the after hook sees both.
         Ok(match &self {
             Self::Http { .. } => json::to_vec(&response, Unset::Omit).into(),

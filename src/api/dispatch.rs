@@ -1,135 +1,47 @@
 //! Every call of the service and who answers it.
 
 use bytes::Bytes;
+use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 use kakera_proto::routes::{Rpc, Service, calls};
 
 use super::{Api, Context, call::Inbound};
 use crate::error::Error;
 
 impl Api {
-    /// Answers a call whose caller has been let in.
-    pub(super) async fn dispatch(
-        &self,
+    /// Answers a call whose caller has been let in. Each call is a future of its own, on the heap: the
+    /// small ones are not as big as the biggest.
+    pub(super) fn dispatch<'a>(
+        &'a self,
         rpc: Rpc,
-        context: &Context,
-        inbound: Inbound<'_>,
-    ) -> Result<Bytes, Error> {
+        context: &'a Context,
+        inbound: Inbound<'a>,
+    ) -> LocalBoxFuture<'a, Result<Bytes, Error>> {
+        macro_rules! answer {
+            ($call:ident, $handler:ident) => {
+                inbound.answer::<calls::$call>(self, context, Self::$handler).boxed_local()
+            };
+        }
         match rpc {
+            Rpc::SessionRefresh => answer!(SessionRefresh, session_refresh),
+            Rpc::SessionLogout => answer!(SessionLogout, session_logout),
+            Rpc::AuthenticateCustom => answer!(AuthenticateCustom, authenticate_custom),
+            Rpc::AuthenticateDevice => answer!(AuthenticateDevice, authenticate_device),
+            Rpc::AuthenticateEmail => answer!(AuthenticateEmail, authenticate_email),
+            Rpc::DeleteAccount => answer!(DeleteAccount, delete_account),
+            Rpc::GetAccount => answer!(GetAccount, get_account),
+            Rpc::GetUsers => answer!(GetUsers, get_users),
             Rpc::Healthcheck => {
-                inbound.answer::<calls::Healthcheck>(context, async |()| Ok(())).await
+                let healthy = async |_: &Self, _: &Context, (): &()| Ok(());
+                inbound.answer::<calls::Healthcheck>(self, context, healthy).boxed_local()
             }
-            Rpc::SessionRefresh => {
-                inbound
-                    .answer::<calls::SessionRefresh>(context, async |request| {
-                        self.session_refresh(request).await
-                    })
-                    .await
-            }
-            Rpc::SessionLogout => {
-                inbound
-                    .answer::<calls::SessionLogout>(context, async |request| {
-                        self.session_logout(context, request).await
-                    })
-                    .await
-            }
-            Rpc::AuthenticateCustom => {
-                inbound
-                    .answer::<calls::AuthenticateCustom>(context, async |request| {
-                        self.authenticate_custom(request).await
-                    })
-                    .await
-            }
-            Rpc::AuthenticateDevice => {
-                inbound
-                    .answer::<calls::AuthenticateDevice>(context, async |request| {
-                        self.authenticate_device(request).await
-                    })
-                    .await
-            }
-            Rpc::AuthenticateEmail => {
-                inbound
-                    .answer::<calls::AuthenticateEmail>(context, async |request| {
-                        self.authenticate_email(request).await
-                    })
-                    .await
-            }
-            Rpc::DeleteAccount => {
-                inbound
-                    .answer::<calls::DeleteAccount>(context, async |()| {
-                        self.delete_account(context).await
-                    })
-                    .await
-            }
-            Rpc::GetAccount => {
-                inbound
-                    .answer::<calls::GetAccount>(context, async |()| {
-                        self.get_account(context).await
-                    })
-                    .await
-            }
-            Rpc::GetUsers => {
-                inbound
-                    .answer::<calls::GetUsers>(context, async |request| {
-                        self.get_users(request).await
-                    })
-                    .await
-            }
-            Rpc::LinkCustom => {
-                inbound
-                    .answer::<calls::LinkCustom>(context, async |request| {
-                        self.link_custom(context, request).await
-                    })
-                    .await
-            }
-            Rpc::LinkDevice => {
-                inbound
-                    .answer::<calls::LinkDevice>(context, async |request| {
-                        self.link_device(context, request).await
-                    })
-                    .await
-            }
-            Rpc::LinkEmail => {
-                inbound
-                    .answer::<calls::LinkEmail>(context, async |request| {
-                        self.link_email(context, request).await
-                    })
-                    .await
-            }
-            Rpc::RpcFunc => {
-                inbound
-                    .answer::<calls::RpcFunc>(context, async |request| {
-                        self.rpc_func(context, request).await
-                    })
-                    .await
-            }
-            Rpc::UnlinkCustom => {
-                inbound
-                    .answer::<calls::UnlinkCustom>(context, async |request| {
-                        self.unlink_custom(context, request).await
-                    })
-                    .await
-            }
-            Rpc::UnlinkDevice => {
-                inbound
-                    .answer::<calls::UnlinkDevice>(context, async |request| {
-                        self.unlink_device(context, request).await
-                    })
-                    .await
-            }
-            Rpc::UnlinkEmail => {
-                inbound
-                    .answer::<calls::UnlinkEmail>(context, async |request| {
-                        self.unlink_email(context, request).await
-                    })
-                    .await
-            }
-            Rpc::UpdateAccount => {
-                inbound
-                    .answer::<calls::UpdateAccount>(context, async |request| {
-                        self.update_account(context, request).await
-                    })
-                    .await
-            }
+            Rpc::LinkCustom => answer!(LinkCustom, link_custom),
+            Rpc::LinkDevice => answer!(LinkDevice, link_device),
+            Rpc::LinkEmail => answer!(LinkEmail, link_email),
+            Rpc::RpcFunc => answer!(RpcFunc, rpc_func),
+            Rpc::UnlinkCustom => answer!(UnlinkCustom, unlink_custom),
+            Rpc::UnlinkDevice => answer!(UnlinkDevice, unlink_device),
+            Rpc::UnlinkEmail => answer!(UnlinkEmail, unlink_email),
+            Rpc::UpdateAccount => answer!(UpdateAccount, update_account),
             Rpc::AddFriends
             | Rpc::AddGroupUsers
             | Rpc::AuthenticateApple
@@ -197,7 +109,9 @@ impl Api {
             | Rpc::ValidatePurchaseSamsung
             | Rpc::WriteLeaderboardRecord
             | Rpc::WriteStorageObjects
-            | Rpc::WriteTournamentRecord => Err(Error::unimplemented(rpc.name())),
+            | Rpc::WriteTournamentRecord => {
+                ready(Err(Error::unimplemented(rpc.name()))).boxed_local()
+            }
         }
     }
 }

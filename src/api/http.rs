@@ -47,7 +47,7 @@ impl Api {
             return reply::empty(StatusCode::OK);
         }
         if let Some(id) = rpc::requested(&request.method, uri_path) {
-            return self.rpc_over_http(id, &request).await;
+            return self.rpc_over_http(id, &request);
         }
         match self.routed(&request).await {
             Ok(response) => response,

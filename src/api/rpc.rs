@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 
 use ::http::Method;
+use futures_util::future::{Ready, ready};
 use kakera_proto::api;
 
 use super::{
@@ -29,17 +30,15 @@ pub(super) fn requested<'p>(method: &Method, path: &'p str) -> Option<&'p str> {
 }
 
 impl Api {
-    pub(super) async fn rpc_over_http(&self, id: &str, request: &Request) -> Response {
+    pub(super) fn rpc_over_http(&self, id: &str, request: &Request) -> Response {
         let query = request.uri.query().unwrap_or_default();
-        let answered = async {
-            let caller = self.rpc_caller(request, query)?;
-            let context = self.context(caller, request);
+        let answered = self.rpc_caller(request, query).and_then(|_| {
             let id = path::percent_decoded(id)
                 .filter(|id| !id.is_empty())
                 .ok_or_else(|| Error::invalid("RPC ID must be set"))?;
-            self.run_function(&context, &id).await
-        };
-        match answered.await {
+            run_function(&id)
+        });
+        match answered {
             Ok(never) => match never {},
             Err(error) => reply::rpc_error(&error),
         }
@@ -64,19 +63,20 @@ impl Api {
     }
 
     /// The call over gRPC.
-    pub(super) async fn rpc_func(
-        &self,
-        context: &Context,
+    pub(super) fn rpc_func(
+        _: &Self,
+        _: &Context,
         request: &api::Rpc,
-    ) -> Result<api::Rpc, Error> {
-        if request.id.is_empty() {
-            return Err(Error::invalid("RPC ID must be set"));
-        }
-        match self.run_function(context, &request.id).await? {}
+    ) -> Ready<Result<api::Rpc, Error>> {
+        ready(if request.id.is_empty() {
+            Err(Error::invalid("RPC ID must be set"))
+        } else {
+            run_function(&request.id).map(|never| match never {})
+        })
     }
+}
 
-    /// No script runtime yet, so no function is registered: every id is unknown.
-    async fn run_function(&self, _context: &Context, _id: &str) -> Result<Infallible, Error> {
-        Err(Error::not_found("RPC function not found"))
-    }
+/// No script runtime yet, so no function is registered: every id is unknown.
+fn run_function(_: &str) -> Result<Infallible, Error> {
+    Err(Error::not_found("RPC function not found"))
 }

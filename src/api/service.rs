@@ -162,7 +162,7 @@ impl HttpService for Api {
     }
 }
 
-/// The call's result, or DEADLINE_EXCEEDED after `limit`; the call is dropped then.
+/// The call's result, or `DEADLINE_EXCEEDED` after `limit`; the call is dropped then.
 ///
 /// A call that is ready at once, as most are that read the embedded store, never sets a timer.
 async fn within<T>(

@@ -8,6 +8,7 @@ use crate::error::Error;
 impl Api {
     pub(super) async fn session_refresh(
         &self,
+        _: &Context,
         request: &api::SessionRefreshRequest,
     ) -> Result<api::Session, Error> {
         let tokens = self.services.sessions.refresh(&request.token, request.vars.clone()).await?;

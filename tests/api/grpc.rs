@@ -37,7 +37,7 @@ fn message<C: Call>(response: &Response, encoding: Encoding) -> C::Response {
     let trailers = response.trailers.as_ref().unwrap_or_else(|| panic!("{response:?}"));
     assert_eq!(trailers["grpc-status"], "0", "{response:?}");
     assert_eq!(response.headers["content-type"], "application/grpc");
-    let message = frame::unary_message(response.body.clone(), encoding, 1 << 20).unwrap();
+    let message = frame::unary_message(&response.body, encoding, 1 << 20).unwrap();
     C::Response::decode(message).unwrap()
 }
 

@@ -51,10 +51,8 @@ fn long_lists_are_found_too() {
     run(async |bench| {
         let tokens = bench.device("device-0001").await;
         let user = bench.user_id(&tokens.session).await;
-        let mut query = format!("?ids={user}");
-        for n in 0..150 {
-            query.push_str(&format!("&usernames=nobody{n}"));
-        }
+        let nobody: Vec<String> = (0..150).map(|n| format!("&usernames=nobody{n}")).collect();
+        let query = format!("?ids={user}{}", nobody.concat());
         assert_eq!(list(&bench, &tokens.session, &query).await.len(), 1);
     });
 }

@@ -30,7 +30,7 @@ impl Encoding {
 }
 
 /// The one message of a unary request, at most `len_max` bytes after unpacking.
-pub fn unary_message(body: Bytes, encoding: Encoding, len_max: usize) -> Result<Bytes, Error> {
+pub fn unary_message(body: &Bytes, encoding: Encoding, len_max: usize) -> Result<Bytes, Error> {
     let Some((prefix, rest)) = body.split_first_chunk::<PREFIX_LEN>() else {
         return Err(Error::internal("The request holds no whole gRPC message."));
     };
@@ -117,21 +117,21 @@ mod tests {
     fn a_message_survives_its_frame_in_both_encodings() {
         for encoding in [Encoding::Identity, Encoding::Gzip] {
             let frame = framed(&sample(1000), encoding);
-            let message = unary_message(frame, encoding, 4096).unwrap();
+            let message = unary_message(&frame, encoding, 4096).unwrap();
             assert_eq!(api::Rpc::decode(message).unwrap(), sample(1000));
         }
         let plain = framed(&sample(3), Encoding::Identity);
-        assert!(unary_message(plain, Encoding::Gzip, 100).is_ok(), "each message says for itself");
+        assert!(unary_message(&plain, Encoding::Gzip, 100).is_ok(), "each message says for itself");
     }
 
     #[test]
     fn a_bomb_is_cut_at_the_bound() {
         let frame = framed(&sample(1_000_000), Encoding::Gzip);
         assert!(frame.len() < 10_000);
-        let refused = unary_message(frame, Encoding::Gzip, 10_000).unwrap_err();
+        let refused = unary_message(&frame, Encoding::Gzip, 10_000).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::ResourceExhausted);
         let refused =
-            unary_message(framed(&sample(200), Encoding::Identity), Encoding::Identity, 199);
+            unary_message(&framed(&sample(200), Encoding::Identity), Encoding::Identity, 199);
         assert_eq!(refused.unwrap_err().kind, ErrorKind::ResourceExhausted);
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let mut unknown = frame.to_vec();
         unknown[0] = 7;
         for body in [Bytes::new(), cut, twice.into(), flagged.into(), unknown.into()] {
-            let refused = unary_message(body, Encoding::Identity, 4096).unwrap_err();
+            let refused = unary_message(&body, Encoding::Identity, 4096).unwrap_err();
             assert_eq!(refused.kind, ErrorKind::Internal);
         }
     }
@@ -154,7 +154,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..64)) {
             for encoding in [Encoding::Identity, Encoding::Gzip] {
-                let _ = unary_message(body.clone().into(), encoding, 32);
+                let _ = unary_message(&body.clone().into(), encoding, 32);
             }
         }
     }

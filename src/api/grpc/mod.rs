@@ -85,7 +85,7 @@ impl Api {
         let deadline = asked.map_or(longest, |asked| asked.min(longest));
         let call = async {
             let len_max = self.settings.request_len_max;
-            let message = frame::unary_message(request.body.clone(), encoding, len_max)?;
+            let message = frame::unary_message(&request.body, encoding, len_max)?;
             let accepted = rpc.accepts();
             // The key stands in the message, which is decoded for it only where nothing else is shown.
             let http_key = || {
