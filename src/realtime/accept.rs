@@ -25,6 +25,7 @@ impl SocketService for Realtime {
 }
 
 impl Realtime {
+    #[allow(clippy::result_large_err, reason = "a refusal is a whole response, and rare")]
     fn admit(&self, request: &UpgradeRequest) -> Result<Accept, Response> {
         let query = Query::parse(request.uri.query().unwrap_or_default())
             .map_err(|_| refusal(StatusCode::BAD_REQUEST, "Invalid format parameter\n"))?;

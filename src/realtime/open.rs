@@ -75,9 +75,10 @@ pub fn announce(presences: &Presences, session: &Rc<Session>, status: bool) {
     let notifications = StreamId::notifications(user);
     if !status {
         let session = Rc::clone(session);
-        return presences.join(session.slot, &notifications, hidden, move |joined| {
-            finish(&session, joined.err())
+        presences.join(session.slot, &notifications, hidden, move |joined| {
+            finish(&session, joined.err());
         });
+        return;
     }
     // Both streams have one owner, which answers in order: the second answer speaks for both unless
     // the first has closed the session.

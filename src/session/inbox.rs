@@ -64,7 +64,7 @@ impl<E> Inbox<E> {
     }
 
     /// The next envelope whose turn it is, if nothing is in flight.
-    pub fn next(&mut self) -> Option<E> {
+    pub fn next_turn(&mut self) -> Option<E> {
         if self.in_flight {
             return None;
         }
@@ -119,9 +119,9 @@ mod tests {
         assert_eq!(inbox.arrive(1), Arrival::Now(1));
         inbox.begin();
         assert_eq!(inbox.arrive(2), Arrival::Waits);
-        assert_eq!(inbox.next(), None);
+        assert_eq!(inbox.next_turn(), None);
         inbox.finish();
-        assert_eq!(inbox.next(), Some(2));
+        assert_eq!(inbox.next_turn(), Some(2));
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(pauses, 1);
         inbox.finish();
         let mut resumes = Vec::new();
-        while inbox.next().is_some() {
+        while inbox.next_turn().is_some() {
             if inbox.may_resume() {
                 resumes.push(inbox.len());
             }
@@ -161,14 +161,14 @@ mod tests {
                     sent += 1;
                 } else {
                     inbox.finish();
-                    while let Some(envelope) = inbox.next() {
+                    while let Some(envelope) = inbox.next_turn() {
                         handle(&mut inbox, envelope, &mut handled);
                     }
                 }
             }
             loop {
                 inbox.finish();
-                let Some(envelope) = inbox.next() else { break };
+                let Some(envelope) = inbox.next_turn() else { break };
                 handle(&mut inbox, envelope, &mut handled);
             }
             prop_assert_eq!(handled, (0..sent).collect::<Vec<_>>());

@@ -193,7 +193,7 @@ impl Session {
         let Some(me) = self.me.upgrade() else { return };
         self.pumping.set(true);
         while self.phase.get() == Phase::Open {
-            let next = self.inbox.borrow_mut().next();
+            let next = self.inbox.borrow_mut().next_turn();
             let Some(envelope) = next else { break };
             self.sessions.dispatch().envelope(&me, *envelope);
         }

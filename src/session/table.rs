@@ -292,13 +292,13 @@ impl Sessions {
                     session.close(cause);
                 }
             }
-            Request::User(request) => self.handle_user(request, answer),
+            Request::User(request) => self.handle_user(&request, answer),
         }
     }
 
-    fn handle_user(&self, request: users::Request, answer: impl FnOnce(Reply)) {
+    fn handle_user(&self, request: &users::Request, answer: impl FnOnce(Reply)) {
         let inner = &*self.0;
-        let closes = match request {
+        let closes = match *request {
             users::Request::Opened { user, session, alone } => {
                 inner.users.borrow_mut().opened(user, session, alone)
             }

@@ -95,11 +95,10 @@ impl presence::Post for Ports {
         let then = move |reply| {
             then(match reply {
                 Ok(Reply::Presence(reply)) => Ok(reply),
-                Ok(_) => Err(PostError::Lost),
                 Err(CallError::Full | CallError::TooManyCalls | CallError::Unreachable) => {
                     Err(PostError::Refused)
                 }
-                Err(_) => Err(PostError::Lost),
+                Ok(_) | Err(_) => Err(PostError::Lost),
             });
         };
         self.0.call_then(to, Request::Presence(request), CALL_DEADLINE, then);
