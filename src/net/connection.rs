@@ -146,7 +146,7 @@ impl Connection {
             .serve_connection(io, service);
         let ended =
             serve(&self.watch, &mut http, http1::Connection::poll_without_shutdown, |http| {
-                Pin::new(http).graceful_shutdown()
+                Pin::new(http).graceful_shutdown();
             })
             .await;
         let upgrade = self.upgrade.take();
@@ -156,7 +156,7 @@ impl Connection {
             let mut first = BytesMut::from(parts.read_buf);
             first.extend_from_slice(&unread);
             self.watch.end();
-            websocket::begin(link, self.peer, &self.shared.config.websocket, accept, first);
+            websocket::begin(&link, self.peer, &self.shared.config.websocket, accept, first);
         }
     }
 
@@ -195,7 +195,7 @@ impl Connection {
             && head.uri.path() == SOCKET_PATH
         {
             let opened = AssertUnwindSafe(self.open_socket(&*sockets, head)).catch_unwind().await;
-            return Ok(plain(opened.unwrap_or_else(|panic| self.panicked(&*panic))));
+            return Ok(plain(opened.unwrap_or_else(|panic| panicked(&*panic))));
         }
         let limits = &self.shared.config.http;
         let grpc = is_grpc(&head.headers);
@@ -250,7 +250,7 @@ impl Connection {
         let call = AssertUnwindSafe(async { service.call(request).await }).catch_unwind();
         match runtime::timeout(self.shared.config.http.request_timeout, call).await {
             Some(Ok(response)) => response,
-            Some(Err(panic)) => self.panicked(&*panic),
+            Some(Err(panic)) => panicked(&*panic),
             None => {
                 let error = Error::new(ErrorKind::DeadlineExceeded, "The request took too long.");
                 self.refuse(&head, &error)
@@ -260,11 +260,6 @@ impl Connection {
 
     fn refuse(&self, request: &Request, error: &Error) -> Response {
         self.shared.services.http.refuse(request, error)
-    }
-
-    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Response {
-        tracing::error!(panic = panic_message(panic), "A request panicked.");
-        Response::empty(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// Asks the service, then checks the handshake, in the reference's order: who may not come in
@@ -277,7 +272,8 @@ impl Connection {
             runtime::timeout(self.shared.config.http.request_timeout, sockets.open(request)).await;
         match (opened, handshake) {
             (None, _) => Response::empty(StatusCode::GATEWAY_TIMEOUT),
-            (Some(Err(response)), _) | (Some(Ok(_)), Err(response)) => response,
+            (Some(Err(response)), _) => response,
+            (Some(Ok(_)), Err(bad)) => bad.response(),
             (Some(Ok(accept)), Ok(mut response)) => {
                 response.headers.extend(accept.headers.clone());
                 self.upgrade.replace(Some(accept));
@@ -327,6 +323,11 @@ fn plain(response: Response) -> hyper::Response<WholeBody> {
     *http.status_mut() = response.status;
     *http.headers_mut() = response.headers;
     http
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
+    tracing::error!(panic = panic_message(panic), "A request panicked.");
+    Response::empty(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -42,7 +42,7 @@ impl Default for HttpLimits {
             streams_max: 128,
             read_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_millis(59_500),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             compress_bytes_min: 1024,
         }
     }

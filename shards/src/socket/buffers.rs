@@ -102,6 +102,7 @@ impl ReceiveBuffers {
         Filled { buffers: self.clone(), id, len: len.min(self.len) }
     }
 
+    #[expect(clippy::cast_ptr_alignment, reason = "the mapping is aligned to a page")]
     fn give_back(&self, id: u16) {
         let tail = self.tail.get();
         let index = usize::from(tail & (self.count - 1));

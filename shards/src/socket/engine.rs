@@ -49,6 +49,7 @@ pub(super) enum Receiving {
     Cancelling,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they vary independently of each other")]
 pub(super) struct Slot {
     pub(super) fd: OwnedFd,
     pub(super) phase: Phase,

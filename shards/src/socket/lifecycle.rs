@@ -116,7 +116,7 @@ impl Engine {
             self.timers.cancel(timer);
         }
         if let Some(listener) = slot.listener {
-            self.leave(state, listener, slot.peer);
+            state.leave(listener, slot.peer);
         }
         state.ring.close(slot.fd);
         self.counts.closed.increment();
@@ -129,7 +129,7 @@ impl Engine {
             state.stopping = true;
             let listeners: Vec<Key> = state.listeners.iter().map(|(key, _)| key).collect();
             for key in listeners {
-                self.stop_listening(&mut state, key);
+                state.stop_listening(key);
             }
             state.slots.iter().map(|(key, _)| key).collect()
         };

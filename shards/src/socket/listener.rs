@@ -68,7 +68,7 @@ impl Listening {
     /// Accepts no more and gives the port up; accepted connections stay.
     pub fn stop(&self) {
         if let Some(engine) = self.engine.upgrade() {
-            engine.stop_listening(&mut engine.state.borrow_mut(), self.key);
+            engine.state.borrow_mut().stop_listening(self.key);
             engine.kick();
         }
     }
@@ -126,6 +126,30 @@ impl State {
         }
     }
 
+    pub(super) fn stop_listening(&mut self, key: Key) {
+        let Some(listener) = self.listeners.get_mut(key) else { return };
+        if !std::mem::replace(&mut listener.stopped, true) {
+            // Take the port out of the kernel's spread now; the descriptor lives until its last
+            // connection is gone, since that is when the listener's counts end.
+            if let Err(error) = SockRef::from(&listener.fd).shutdown(std::net::Shutdown::Both) {
+                tracing::debug!(%error, "a listener does not shut down");
+            }
+            if listener.armed {
+                self.ring.cancel_accept(key);
+            }
+        }
+        self.release_listener(key);
+    }
+
+    /// A connection of a listener closed.
+    pub(super) fn leave(&mut self, key: Key, peer: Option<SocketAddr>) {
+        if let Some(listener) = self.listeners.get_mut(key) {
+            listener.leave(peer.map(|peer| peer.ip()));
+            self.arm_accept(key);
+            self.release_listener(key);
+        }
+    }
+
     fn release_listener(&mut self, key: Key) {
         let over = self.listeners.get(key).is_some_and(|l| l.stopped && !l.armed && l.open == 0);
         if over && let Some(listener) = self.listeners.remove(key) {
@@ -135,21 +159,6 @@ impl State {
 }
 
 impl Engine {
-    pub(super) fn stop_listening(&self, state: &mut State, key: Key) {
-        let Some(listener) = state.listeners.get_mut(key) else { return };
-        if !std::mem::replace(&mut listener.stopped, true) {
-            // Take the port out of the kernel's spread now; the descriptor lives until its last
-            // connection is gone, since that is when the listener's counts end.
-            if let Err(error) = SockRef::from(&listener.fd).shutdown(std::net::Shutdown::Both) {
-                tracing::debug!(%error, "a listener does not shut down");
-            }
-            if listener.armed {
-                state.ring.cancel_accept(key);
-            }
-        }
-        state.release_listener(key);
-    }
-
     pub(super) fn accepted(self: &Rc<Self>, key: Key, result: io::Result<OwnedFd>, more: bool) {
         if !more && let Some(listener) = self.state.borrow_mut().listeners.get_mut(key) {
             listener.armed = false;
@@ -220,15 +229,6 @@ impl Engine {
             listener.retry_waits = false;
             state.arm_accept(key);
             self.kick();
-        }
-    }
-
-    /// A connection of a listener closed.
-    pub(super) fn leave(&self, state: &mut State, key: Key, peer: Option<SocketAddr>) {
-        if let Some(listener) = state.listeners.get_mut(key) {
-            listener.leave(peer.map(|peer| peer.ip()));
-            state.arm_accept(key);
-            state.release_listener(key);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Sockets of a shard: one io_uring, pumped by a task of the shard's executor.
+//! Sockets of a shard: one `io_uring`, pumped by a task of the shard's executor.
 //!
 //! A turn of the pump takes completions (bounded), runs their handlers, and pushes at most one send for
 //! each socket that has something to send, so that frames queued together leave together. An idle
@@ -33,7 +33,7 @@ use bytes::Bytes;
 pub use listener::{ListenOptions, Listening};
 pub use stream::{Stream, Transport};
 
-use engine::Engine;
+use engine::{Engine, Slot};
 use slots::Key;
 
 /// Bounds and habits of a shard's sockets.
@@ -208,12 +208,12 @@ impl Socket {
 
     /// Bytes that the kernel has not taken.
     pub fn queued_bytes(&self) -> usize {
-        self.engine.read(self.key, |slot| slot.queued_bytes()).unwrap_or(0)
+        self.engine.read(self.key, Slot::queued_bytes).unwrap_or(0)
     }
 
     /// Writes that wait behind the send in flight, if there is one.
     pub fn queued_writes(&self) -> usize {
-        self.engine.read(self.key, |slot| slot.queued_writes()).unwrap_or(0)
+        self.engine.read(self.key, Slot::queued_writes).unwrap_or(0)
     }
 
     /// Whether the kernel takes no more for now: a send has been in flight for more than two turns.
@@ -254,10 +254,10 @@ impl Socket {
 
     /// None for a Unix socket.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.engine.read(self.key, |slot| slot.peer()).flatten()
+        self.engine.read(self.key, Slot::peer).flatten()
     }
 
     pub fn is_open(&self) -> bool {
-        self.engine.read(self.key, |slot| slot.is_open()).unwrap_or(false)
+        self.engine.read(self.key, Slot::is_open).unwrap_or(false)
     }
 }

@@ -46,6 +46,13 @@ impl Pacer {
         (self.load * 1000.0) as u64
     }
 
+    /// As if the core were so busy, until the next sample.
+    #[cfg(test)]
+    pub(super) fn pretend_window(&mut self, micros: u64) {
+        self.window = micros;
+        self.sampled_at = u64::MAX;
+    }
+
     /// The pump slept this long for lack of work.
     pub(super) fn slept(&mut self, micros: u64) {
         self.slept += micros;

@@ -14,7 +14,7 @@ use super::{
     Closed, SocketConfig,
     buffers::Filled,
     chunks::Chunks,
-    engine::{Alarm, Engine, Phase, Receiving},
+    engine::{Alarm, Engine, Phase, Receiving, Slot},
     slots::Key,
 };
 use crate::runtime::{self, EventFd};
@@ -190,7 +190,7 @@ impl Engine {
             Ok(Some(mut bytes)) => {
                 self.counts.receives.increment();
                 self.counts.received_bytes.add(bytes.len() as u64);
-                let open = self.read(key, |slot| slot.is_open()).unwrap_or(false);
+                let open = self.read(key, Slot::is_open).unwrap_or(false);
                 if open {
                     self.call(key, |consumer| consumer.data(&mut bytes));
                 }
@@ -217,7 +217,7 @@ impl Engine {
         match slot.phase {
             Phase::Open => {
                 drop(state);
-                self.call(key, |consumer| consumer.ended());
+                self.call(key, super::Consumer::ended);
             }
             Phase::Lingering => self.die(&mut state, key, Closed::Here),
             Phase::Connecting | Phase::Finishing | Phase::Dying => {}

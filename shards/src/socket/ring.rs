@@ -1,4 +1,4 @@
-//! The io_uring of a shard, and all that is unsafe about it: memory that the kernel reads belongs to the
+//! The `io_uring` of a shard, and all that is unsafe about it: memory that the kernel reads belongs to the
 //! ring from submission until completion, whatever becomes of the socket that asked.
 #![allow(unsafe_code)]
 

@@ -520,3 +520,163 @@ fn a_burst_to_one_socket_leaves_in_few_sends() {
         assert!(sends <= 3, "{sends} sends for one burst");
     });
 }
+
+#[test]
+fn a_ring_that_overflows_loses_nothing() {
+    let config = SocketConfig {
+        ring_entries: 2,
+        receive_buffers: 8,
+        turn_events_max: 3,
+        ..SocketConfig::default()
+    };
+    on_a_shard(config, async |sockets| {
+        let address = echo_server(&sockets, ListenOptions::default(), Pace::Now).address();
+        client(move || {
+            let mut streams: Vec<_> = (0..300).map(|_| dial(address)).collect();
+            for round in 0..5u8 {
+                for stream in &mut streams {
+                    stream.write_all(&[round; 500]).unwrap();
+                }
+                for stream in &mut streams {
+                    let mut back = [0; 500];
+                    stream.read_exact(&mut back).unwrap();
+                    assert_eq!(back, [round; 500]);
+                }
+            }
+        })
+        .await;
+        until(|| sockets.is_empty()).await;
+    });
+}
+
+#[test]
+fn on_a_busy_core_paced_writes_wait_for_company_and_leave_in_order() {
+    on_a_shard(SocketConfig::default(), async |sockets| {
+        let last: Rc<RefCell<Option<Socket>>> = Rc::default();
+        let last_of = last.clone();
+        let listening = sockets
+            .listen(any(), ListenOptions::default(), move |socket| {
+                let (pace, closed) = (Pace::Now, Rc::default());
+                socket.consume(Rc::new(Echo { socket: socket.clone(), pace, closed }));
+                *last_of.borrow_mut() = Some(socket);
+            })
+            .unwrap();
+        let mut stream = dial(listening.address());
+        until(|| last.borrow().is_some()).await;
+        let socket = last.take().unwrap();
+        sockets.0.state.borrow_mut().pacer.pretend_window(30_000);
+        for byte in 0..10 {
+            socket.write(&[byte], Pace::Paced).unwrap();
+            runtime::yield_now().await;
+        }
+        assert_eq!(sockets.0.counts.sends.get(), 0, "nothing left before the window was over");
+        let began = std::time::Instant::now();
+        let back = client(move || {
+            let mut back = [0; 10];
+            stream.read_exact(&mut back).unwrap();
+            (back, stream)
+        });
+        let (back, mut stream) = back.await;
+        assert_eq!(back, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert!(began.elapsed() < Duration::from_secs(2));
+        until(|| sockets.0.counts.sends.get() == 1).await;
+        // A reply takes along what waits.
+        socket.write(b"paced", Pace::Paced).unwrap();
+        socket.write(b"now", Pace::Now).unwrap();
+        let back = client(move || {
+            let mut back = [0; 8];
+            stream.read_exact(&mut back).unwrap();
+            back
+        });
+        assert_eq!(&back.await, b"pacednow");
+        until(|| sockets.0.counts.sends.get() == 2).await;
+    });
+}
+
+#[test]
+fn a_listener_rests_when_descriptors_run_out_and_goes_on() {
+    on_a_shard(SocketConfig::default(), async |sockets| {
+        let listening = echo_server(&sockets, ListenOptions::default(), Pace::Now);
+        let address = listening.address();
+        runtime::sleep(Duration::from_millis(5)).await;
+        let (key, fd) = {
+            let state = sockets.0.state.borrow();
+            let (key, _) = state.listeners.iter().next().unwrap();
+            (key, std::io::Error::from_raw_os_error(libc::EMFILE))
+        };
+        sockets.0.state.borrow_mut().ring.cancel_accept(key);
+        sockets.0.accepted(key, Err(fd), true);
+        sockets.0.kick();
+        assert_eq!(sockets.0.counts.accept_errors.get(), 1);
+        client(move || {
+            let mut stream = dial(address);
+            stream.write_all(b"x").unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_stopped_listener_gives_its_port_up_and_keeps_its_connections() {
+    on_a_shard(SocketConfig::default(), async |sockets| {
+        let listening = echo_server(&sockets, ListenOptions::default(), Pace::Now);
+        let address = listening.address();
+        let mut kept = client(move || {
+            let mut stream = dial(address);
+            stream.write_all(b"x").unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+            stream
+        })
+        .await;
+        listening.stop();
+        assert_eq!(listening.connections(), 1);
+        client(move || {
+            let refused = std::time::Instant::now();
+            while TcpStream::connect(address).is_ok() {
+                assert!(refused.elapsed() < LIMIT);
+            }
+            kept.write_all(b"y").unwrap();
+            kept.read_exact(&mut [0]).unwrap();
+        })
+        .await;
+        until(|| sockets.is_empty()).await;
+        assert_eq!(sockets.0.state.borrow().listeners.len(), 0);
+    });
+}
+
+#[test]
+fn shards_share_a_port() {
+    let (tell, told) = mpsc::channel();
+    let shard = |address: SocketAddr, tell: mpsc::Sender<SocketAddr>, served: mpsc::Sender<()>| {
+        move || {
+            on_a_shard(SocketConfig::default(), async |sockets| {
+                let seen: Rc<Cell<usize>> = Rc::default();
+                let seen_by = seen.clone();
+                let listening = sockets
+                    .listen(address, ListenOptions::default(), move |socket| {
+                        seen_by.set(seen_by.get() + 1);
+                        socket.close();
+                    })
+                    .unwrap();
+                tell.send(listening.address()).unwrap();
+                until(|| seen.get() > 0).await;
+                served.send(()).unwrap();
+            });
+        }
+    };
+    let (served, both) = mpsc::channel();
+    let first = thread::spawn(shard(any(), tell.clone(), served.clone()));
+    let address = told.recv().unwrap();
+    let second = thread::spawn(shard(address, tell, served));
+    told.recv().unwrap();
+    // The kernel spreads by the client's port: with this many, both get some.
+    let began = std::time::Instant::now();
+    let mut count = 0;
+    while count < 2 && began.elapsed() < LIMIT {
+        drop(TcpStream::connect(address));
+        count += both.try_iter().count();
+    }
+    first.join().unwrap();
+    second.join().unwrap();
+}

@@ -61,7 +61,7 @@ fn a_head_over_the_bound_is_refused() {
         client(move || {
             let long = format!("X-Long: {}\r\n", "x".repeat(5000));
             assert_eq!(ask(&mut dial(address), &post("/echo", &long, b"")).0, 431);
-            let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
+            let many = "X-More: y\r\n".repeat(200);
             assert_eq!(ask(&mut dial(address), &post("/echo", &many, b"")).0, 431);
         })
         .await;

@@ -24,7 +24,7 @@ async fn connect(sockets: &Sockets, address: std::net::SocketAddr) -> Client {
     let stream = sockets.connect_tcp(address).await.unwrap();
     let (socket, read) = stream.into_parts();
     let stream = kakera_shards::socket::Stream::new(Link::Plain(socket), read);
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let watch = Watch::new(Rc::new(Times { read: hour, idle: hour }));
     let (client, connection) =
         http2::handshake(ShardExecutor, HttpIo { stream, watch }).await.unwrap();
@@ -120,7 +120,7 @@ fn a_client_that_vanishes_takes_its_requests_along() {
         let stream = sockets.connect_tcp(test.address).await.unwrap();
         let (socket, _) = stream.into_parts();
         let link = Link::Plain(socket.clone());
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let watch = Watch::new(Rc::new(Times { read: hour, idle: hour }));
         let stream = kakera_shards::socket::Stream::new(link.clone(), Bytes::new());
         let (client, connection): (Client, _) =

@@ -39,9 +39,9 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0][..], payload].concat()
 }
 
-fn close_code(message: Message) -> Option<u16> {
+fn close_code(message: Message) -> u16 {
     match message {
-        Message::Close(Some(CloseFrame { code, .. })) => Some(code.into()),
+        Message::Close(Some(CloseFrame { code, .. })) => code.into(),
         other => panic!("expected a close, got {other:?}"),
     }
 }
@@ -83,7 +83,7 @@ fn a_closing_client_gets_its_code_back() {
             let mut socket = open(address);
             let frame = CloseFrame { code: CloseCode::from(4321), reason: "enough".into() };
             socket.close(Some(frame)).unwrap();
-            assert_eq!(close_code(socket.read().unwrap()), Some(4321));
+            assert_eq!(close_code(socket.read().unwrap()), 4321);
             assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
         })
         .await;

@@ -19,7 +19,7 @@ const HEAD_MAX: usize = 14;
 const FIRST_RESERVE: usize = 4096;
 
 /// Something whole that came in.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Incoming<'a> {
     Message(MessageRef<'a>),
     Ping(&'a [u8]),
@@ -83,8 +83,7 @@ impl Assembly {
         mut on: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<usize, Fault> {
         let mut used = 0;
-        loop {
-            let Some(rest) = input.get_mut(used..).filter(|rest| !rest.is_empty()) else { break };
+        while let Some(rest) = input.get_mut(used..).filter(|rest| !rest.is_empty()) {
             let (step, flow) = match &mut self.partial {
                 Some(partial) => partial.step(rest, message_bytes_max, &mut on)?,
                 None => match begin(rest, message_bytes_max, &mut on)? {
@@ -350,11 +349,11 @@ mod tests {
         match payload.len() {
             len @ ..=125 => out.push(0x80 | len as u8),
             len @ ..=65_535 => {
-                out.push(0x80 | 126);
+                out.push(0x80 | 0x7e);
                 out.extend((len as u16).to_be_bytes());
             }
             len => {
-                out.push(0x80 | 127);
+                out.push(0x80 | 0x7f);
                 out.extend((len as u64).to_be_bytes());
             }
         }

@@ -49,7 +49,7 @@ pub struct WsSocket(Rc<Inner>);
 
 /// Starts a connection whose handshake is answered; `first` came after the request.
 pub(in crate::net) fn begin(
-    link: Link,
+    link: &Link,
     peer: SocketAddr,
     config: &WebSocketConfig,
     accept: Accept,

@@ -5,39 +5,38 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::net::http::Response;
 
-/// The 101 that answers a good handshake, or what to answer a bad one.
-pub(in crate::net) fn handshake(head: &Parts) -> Result<Response, Response> {
+/// What is wrong with a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::net) enum Bad {
+    HttpVersion,
+    NoUpgrade,
+    NoConnectionUpgrade,
+    Version,
+    Key,
+}
+
+/// The 101 that answers a good handshake.
+pub(in crate::net) fn handshake(head: &Parts) -> Result<Response, Bad> {
     let headers = &head.headers;
     if head.version != Version::HTTP_11 {
-        return Err(bad("WebSocket needs HTTP/1.1."));
+        return Err(Bad::HttpVersion);
     }
     if !lists(headers, &header::UPGRADE, "websocket") {
-        let mut response = Response::new(
-            StatusCode::UPGRADE_REQUIRED,
-            "text/plain; charset=utf-8",
-            "This path speaks WebSocket.\n",
-        );
-        response.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        response.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        return Err(response);
+        return Err(Bad::NoUpgrade);
     }
     if !lists(headers, &header::CONNECTION, "upgrade") {
-        return Err(bad("The connection header must list upgrade."));
+        return Err(Bad::NoConnectionUpgrade);
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes) != Some(b"13") {
-        let mut response = bad("Only version 13 of WebSocket is spoken.");
-        response.headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        return Err(response);
+        return Err(Bad::Version);
     }
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
-    let (Some(key), None) = (keys.next(), keys.next()) else {
-        return Err(bad("One WebSocket key is needed."));
-    };
+    let (Some(key), None) = (keys.next(), keys.next()) else { return Err(Bad::Key) };
     if !is_key(key.as_bytes()) {
-        return Err(bad("The WebSocket key is not 16 bytes in base64."));
+        return Err(Bad::Key);
     }
-    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
-        .map_err(|_| Response::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let accept = derive_accept_key(key.as_bytes());
+    let accept = HeaderValue::try_from(accept).map_err(|_| Bad::Key)?;
     let mut response = Response::empty(StatusCode::SWITCHING_PROTOCOLS);
     response.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     response.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -45,8 +44,34 @@ pub(in crate::net) fn handshake(head: &Parts) -> Result<Response, Response> {
     Ok(response)
 }
 
-fn bad(message: &'static str) -> Response {
-    Response::new(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", format!("{message}\n"))
+impl Bad {
+    pub(in crate::net) fn response(self) -> Response {
+        let (status, text) = match self {
+            Self::HttpVersion => (StatusCode::BAD_REQUEST, "WebSocket needs HTTP/1.1.\n"),
+            Self::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "This path speaks WebSocket.\n"),
+            Self::NoConnectionUpgrade => {
+                (StatusCode::BAD_REQUEST, "The connection header must list upgrade.\n")
+            }
+            Self::Version => (StatusCode::BAD_REQUEST, "Only version 13 of WebSocket is spoken.\n"),
+            Self::Key => {
+                (StatusCode::BAD_REQUEST, "One WebSocket key of 16 bytes in base64 is needed.\n")
+            }
+        };
+        let mut response = Response::new(status, "text/plain; charset=utf-8", text);
+        match self {
+            Self::NoUpgrade => {
+                let headers = &mut response.headers;
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            }
+            Self::Version => {
+                let version = HeaderValue::from_static("13");
+                response.headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+            }
+            Self::HttpVersion | Self::NoConnectionUpgrade | Self::Key => {}
+        }
+        response
+    }
 }
 
 fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
@@ -77,7 +102,7 @@ mod tests {
             .header("Sec-WebSocket-Version", "13")
     }
 
-    fn answer(builder: http::request::Builder) -> Result<Response, Response> {
+    fn answer(builder: http::request::Builder) -> Result<Response, Bad> {
         handshake(&builder.body(()).unwrap().into_parts().0)
     }
 
@@ -100,13 +125,13 @@ mod tests {
             request().header(key, "dGhlIHNhbXBsZSBub25jZQ!="),
             request().header(key, good).header(key, good),
         ] {
-            assert_eq!(answer(builder).unwrap_err().status, 400);
+            assert_eq!(answer(builder).unwrap_err(), Bad::Key);
         }
     }
 
     #[test]
     fn a_plain_request_is_told_to_upgrade() {
-        let response = answer(http::Request::get("/ws")).unwrap_err();
+        let response = answer(http::Request::get("/ws")).unwrap_err().response();
         assert_eq!(
             (response.status.as_u16(), &response.headers["upgrade"]),
             (426, &HeaderValue::from_static("websocket"))
@@ -120,7 +145,7 @@ mod tests {
             .header("Connection", "upgrade")
             .header("Sec-WebSocket-Version", "8")
             .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-        let response = answer(builder).unwrap_err();
+        let response = answer(builder).unwrap_err().response();
         assert_eq!(
             (response.status.as_u16(), &response.headers["sec-websocket-version"]),
             (400, &HeaderValue::from_static("13"))
