@@ -132,7 +132,7 @@ describe("hostile input", () => {
     const slow = await signIn(server);
     const { socket, opened } = open(server, slow.session);
     await opened;
-    socket.send(JSON.stringify({ cid: "1", channel_join: { target: "flood", type: 1, persistence: { value: false }, hidden: { value: false } } }));
+    socket.send(JSON.stringify({ cid: "1", channel_join: { target: "flood", type: 1, persistence: false, hidden: false } }));
     await sleep(100);
     socket._socket.pause();
     const room = await witness.socket.joinChat("flood", 1, false, false);
