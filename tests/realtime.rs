@@ -19,7 +19,7 @@ use tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 use support::{
     http::{self, sign_in, user_id},
-    server::{Ports, Server, command},
+    server::Server,
     socket::{JsonClient, PATIENCE, ProtoClient, expect_close, open, read_close},
 };
 
@@ -412,16 +412,4 @@ fn a_killed_server_starts_again_with_every_account_it_acknowledged() {
     }
     // A session token outlives the process that issued it.
     JsonClient::connect(server.address(), &token, "").call(json!({"ping": {}}));
-}
-
-#[test]
-fn a_server_whose_port_is_taken_says_which_and_fails() {
-    let first = Server::start();
-    let ports = Ports { socket: first.ports.socket, console: Ports::free().console };
-    let data = support::server::DataDir::new();
-    let output = command(data.path(), ports, &[]).output().expect("the server's binary can be run");
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let lines = said.lines().filter(|line| line.contains("socket.port: cannot listen on")).count();
-    assert!(lines >= 1, "{said}");
 }
