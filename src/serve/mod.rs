@@ -21,7 +21,7 @@ use kakera_shards::{
 
 use crate::{
     config::Config,
-    metrics::MetricsServer,
+    metrics::{self, Metrics, MetricsServer, Sample},
     net::tls::{Certificates, TlsError},
     shard::Messages,
     store::{Database, StoreConfig, StoreError},
@@ -105,6 +105,9 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
         if !node.wait_ready() {
             return Ok((watch, None));
         }
+        if let Some(metrics) = built.metrics.get() {
+            count_writer(metrics, database.clone());
+        }
         let metrics = addresses.metrics.zip(built.metrics.get().cloned());
         let scraped = metrics
             .map(|(address, metrics)| MetricsServer::start(address, SCRAPE_TIMEOUT, metrics));
@@ -131,6 +134,38 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
     ended?;
     tracing::info!("Shutdown complete");
     Ok(())
+}
+
+/// Adds what the embedded store's writer thread counts, if there is one.
+fn count_writer(metrics: &Metrics, database: Database) {
+    metrics.add_source(move |samples| {
+        let Some((counters, waiting)) = database.writer_counters() else { return };
+        let mut add = |name, help, kind, value: u64| {
+            samples.push(Sample { name, help, kind, value: value as f64 });
+        };
+        let numbers = [
+            ("store_writer_units", "Units that the writer ran.", counters.units.get()),
+            ("store_writer_rolled_back", "Units rolled back.", counters.rolled_back.get()),
+            ("store_writer_abandoned", "Units that nobody waited for.", counters.abandoned.get()),
+            ("store_writer_commits", "Commits of the writer.", counters.commits.get()),
+            ("store_writer_commit_failures", "Failed commits.", counters.commit_failures.get()),
+            (
+                "store_writer_commit_micros",
+                "Microseconds in commits.",
+                counters.commit_micros.get(),
+            ),
+        ];
+        for (name, help, value) in numbers {
+            add(name, help, metrics::Kind::Counter, value);
+        }
+        let waiting = waiting as u64;
+        add(
+            "store_writer_waiting",
+            "Units that wait for the writer.",
+            metrics::Kind::Gauge,
+            waiting,
+        );
+    });
 }
 
 /// A node's id follows from its name, so that it survives a restart.

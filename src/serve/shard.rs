@@ -3,6 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::OnceLock, time::Duration};
 
 use kakera_shards::{
+    Counter, Counters,
     boot::{ShardContext, ShardError},
     counters::Board,
     runtime,
@@ -18,9 +19,9 @@ use crate::{
     console::Console,
     log::RequestIds,
     matches::Matches,
-    metrics::Metrics,
+    metrics::{Metrics, ShardMetrics},
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
-    presence::{Limits, Presences, StreamEvent},
+    presence::{Home, Limits, Presences, StreamEvent},
     realtime::{self, Realtime},
     session::{KeepAlive, Sessions, Settings, StreamWatch},
     shard::{Ear, Live, Messages, Ports, ShardState},
@@ -58,7 +59,8 @@ pub(super) async fn run(
     let sockets = Sockets::start(socket_config(&blueprint.config))?;
     let built = build(&context, blueprint, &sockets)?;
     context.serve(Rc::new(Ear(Rc::clone(&built.state))));
-    runtime::spawn("sweep", sweep(Rc::clone(&built.state)));
+    let gauges = Gauges::new(&context.counters(), Rc::clone(&built.metrics));
+    runtime::spawn("sweep", sweep(Rc::clone(&built.state), gauges));
 
     let fronts = listen(&sockets, blueprint, &built, shards)?;
     context.ready();
@@ -78,6 +80,7 @@ pub(super) async fn run(
 /// What a shard consists of.
 struct Built {
     state: Rc<ShardState>,
+    metrics: Rc<ShardMetrics>,
     api: Rc<Api>,
     realtime: Rc<Realtime>,
 }
@@ -109,7 +112,7 @@ fn build(
         (store.clone(), clock.clone(), rng.clone()),
         SessionCache::new(Rc::clone(&revocations), ports),
         live,
-        (metrics, RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
+        (Rc::clone(&metrics), RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
     )?;
     let auth = services.sessions.clone();
     let api = Api::new(ApiSettings::new(config), services);
@@ -124,7 +127,7 @@ fn build(
     let realtime = Rc::new(Realtime::new(sessions.clone(), presences.clone(), services, config));
     sessions.connect(presences.clone(), realtime.clone(), Rc::new(NoWatch));
     let state = ShardState::new(sessions, presences, revocations, clock);
-    Ok(Built { state, api: Rc::new(api), realtime })
+    Ok(Built { state, metrics, api: Rc::new(api), realtime })
 }
 
 fn seconds(configured: u64) -> i64 {
@@ -219,11 +222,51 @@ async fn drain(built: &Built, fronts: &[Front]) {
     }
 }
 
-/// Forgets what has expired.
-async fn sweep(state: Rc<ShardState>) {
+/// How much the shard's owners hold.
+struct Gauges {
+    metrics: Rc<ShardMetrics>,
+    streams: Counter,
+    memberships: Counter,
+    users: Counter,
+    revoked_tokens: Counter,
+    revoked_users: Counter,
+    attempts: Counter,
+}
+
+impl Gauges {
+    fn new(counters: &Counters, metrics: Rc<ShardMetrics>) -> Self {
+        let gauge = |name, help| counters.gauge(name, help);
+        Self {
+            metrics,
+            streams: gauge("streams", "Streams that the shard owns."),
+            memberships: gauge("memberships", "Streams that the shard's sessions have joined."),
+            users: gauge("users_with_sessions", "Users that the shard owns and have a session."),
+            revoked_tokens: gauge("revoked_tokens", "Tokens known to be revoked."),
+            revoked_users: gauge("revoked_users", "Users of whom something is revoked."),
+            attempts: gauge("login_attempts", "Accounts and addresses with failed sign-ins."),
+        }
+    }
+
+    fn read(&self, state: &ShardState) {
+        state.presences.read_owner(|owner| {
+            self.metrics.presences.set(owner.presences_len() as u64);
+            self.streams.set(owner.streams_len() as u64);
+        });
+        self.memberships.set(state.presences.read_home(Home::memberships_len) as u64);
+        self.users.set(state.sessions.users_len() as u64);
+        let revocations = state.revocations.borrow();
+        self.revoked_tokens.set(revocations.tokens_len() as u64);
+        self.revoked_users.set(revocations.users_len() as u64);
+        self.attempts.set(state.attempts.borrow().len() as u64);
+    }
+}
+
+/// Forgets what has expired, and says how much is left.
+async fn sweep(state: Rc<ShardState>, gauges: Gauges) {
     loop {
         runtime::sleep(SWEEP_PERIOD).await;
         state.revocations.borrow_mut().sweep(state.clock.unix_sec());
+        gauges.read(&state);
     }
 }
 

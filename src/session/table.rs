@@ -256,6 +256,11 @@ impl Sessions {
         self.0.table.borrow().is_empty()
     }
 
+    /// Users that this shard owns and who have a session anywhere.
+    pub fn users_len(&self) -> usize {
+        self.0.users.borrow().len()
+    }
+
     // The sessions of users.
 
     /// The sessions of a user anywhere, oldest first.
