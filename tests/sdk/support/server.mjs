@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { freePorts } from "./ports.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
-export const binary = process.env.KAKERA_BIN ?? path.join(root, "target/release/kakera");
+export const binary = process.env.SERVER_UNDER_TEST ?? path.join(root, "target/release/kakera");
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
