@@ -13,7 +13,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -210,6 +210,10 @@ impl Connection {
                 let mut response = self.refuse(&request, &refused.error);
                 if let (Some(status), false) = (refused.status, grpc) {
                     response.status = status;
+                }
+                // The rest of the body stays unread, so this connection can carry no other request.
+                if request.version < Version::HTTP_2 {
+                    response.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 response
             }
