@@ -14,6 +14,7 @@ use std::{
 use hashbrown::HashMap;
 use rusqlite::{
     CachedStatement, Connection,
+    config::DbConfig,
     functions::FunctionFlags,
     types::{ToSqlOutput, Value, ValueRef},
 };
@@ -45,6 +46,9 @@ impl SqliteConnection {
     /// Gives a raw connection what the store's statements need.
     pub(super) fn new(connection: Connection) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        // Otherwise the planner may look at the values that are bound, and every new value has the
+        // statement parsed and planned again.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         rusqlite::vtab::array::load_module(&connection)?;
         let now_micros = Arc::new(AtomicI64::new(0));
         let now = Arc::clone(&now_micros);
@@ -163,5 +167,26 @@ pub(crate) fn column(value: Option<&Value>) -> Result<Column<'_>, StoreError> {
         Some(Value::Text(value)) => Ok(Column::Text(value)),
         Some(Value::Blob(value)) => Ok(Column::Bytes(value)),
         None => Err(StoreError::statement("the row has no such column")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_statement_is_planned_once_whatever_values_it_is_given() {
+        let connection = SqliteConnection::new(Connection::open_in_memory().unwrap()).unwrap();
+        let tables = "create table u (id blob primary key, name text) without rowid; \
+                      create table d (id text primary key, user_id blob) without rowid;";
+        connection.raw().execute_batch(tables).unwrap();
+        let sql = "select u.id, u.name from d join u on u.id = d.user_id where d.id = $1";
+        for n in 0..10 {
+            connection.rows(sql, &[Param::from(n.to_string())]).unwrap();
+        }
+        let statement = connection.prepare(sql).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 }

@@ -1,5 +1,7 @@
 //! What an account shows of itself.
 
+use hashbrown::HashSet;
+
 use crate::{
     ids::UserId,
     params,
@@ -61,11 +63,17 @@ const ACCOUNT: &str = concat!(
      from users u where u.id = $1",
 );
 
-const USERS: &str = concat!(
-    "select ",
-    user_columns!(),
-    " from users u where u.id {in $1} or u.username {in $2} or u.facebook_id {in $3}",
-);
+/// The users that one list names. A list of one, as most are, is a plain comparison: SQLite builds a
+/// table for `in`.
+macro_rules! users_where {
+    ($column:literal, $one:expr) => {
+        if $one {
+            concat!("select ", user_columns!(), " from users u where u.", $column, " = $1")
+        } else {
+            concat!("select ", user_columns!(), " from users u where u.", $column, " {in $1}")
+        }
+    };
+}
 
 impl FromRow for UserRecord {
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
@@ -119,10 +127,26 @@ pub async fn users(
     facebook_ids: Vec<String>,
 ) -> Result<Vec<UserRecord>, StoreError> {
     let short = ids.len() + usernames.len() + facebook_ids.len() <= SHORT_LOOKUP_LEN;
+    // Each list has an index of its own: a statement a list, instead of one that no planner likes.
     let steps = async move |reader: &mut Reader<'_>| {
-        reader
-            .all(USERS, params![ids.as_slice(), usernames.as_slice(), facebook_ids.as_slice()])
-            .await
+        let mut found: Vec<UserRecord> = match ids.as_slice() {
+            [] => Vec::new(),
+            [id] => reader.all(users_where!("id", true), params![*id]).await?,
+            ids => reader.all(users_where!("id", false), params![ids]).await?,
+        };
+        for (texts, one, many) in [
+            (&usernames, users_where!("username", true), users_where!("username", false)),
+            (&facebook_ids, users_where!("facebook_id", true), users_where!("facebook_id", false)),
+        ] {
+            let more: Vec<UserRecord> = match texts.as_slice() {
+                [] => continue,
+                [text] => reader.all(one, params![text]).await?,
+                texts => reader.all(many, params![texts]).await?,
+            };
+            let known: HashSet<UserId> = found.iter().map(|user| user.id).collect();
+            found.extend(more.into_iter().filter(|user| !known.contains(&user.id)));
+        }
+        Ok(found)
     };
     if short { store.read(steps).await } else { store.scan(steps).await }
 }
