@@ -124,8 +124,9 @@ impl Slot {
 
 /// A call that a consumer is owed; made by the pump outside of any borrow.
 pub(super) enum Notice {
-    Writable(Rc<dyn Consumer>),
-    Resumed(Rc<dyn Consumer>),
+    Writable(Key),
+    Resumed(Key),
+    /// The slot may be gone by then.
     Closed(Rc<dyn Consumer>, Closed),
 }
 
@@ -325,9 +326,7 @@ impl Engine {
         let mut state = self.state.borrow_mut();
         let Some(slot) = state.slots.get_mut(key).filter(|slot| slot.paused) else { return };
         slot.paused = false;
-        if let Some(consumer) = slot.consumer.clone() {
-            state.notices.push(Notice::Resumed(consumer));
-        }
+        state.notices.push(Notice::Resumed(key));
         state.arm_receive(key);
         self.kick();
     }
@@ -369,9 +368,7 @@ impl State {
         let Some(slot) = self.slots.get_mut(key) else { return };
         if slot.writable_below.is_some_and(|below| slot.queued_bytes() <= below) {
             slot.writable_below = None;
-            if let Some(consumer) = slot.consumer.clone() {
-                self.notices.push(Notice::Writable(consumer));
-            }
+            self.notices.push(Notice::Writable(key));
         }
     }
 }

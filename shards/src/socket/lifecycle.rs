@@ -161,6 +161,21 @@ impl Engine {
         }
     }
 
+    /// A socket's timer fired.
+    fn time_is_over(&self, key: Key) {
+        let mut state = self.state.borrow_mut();
+        let Some(slot) = state.slots.get_mut(key) else { return };
+        slot.timer = None;
+        if slot.phase == Phase::Lingering {
+            // All is sent as far as we are concerned; a reset would take it from a slow peer.
+            self.die(&mut state, key, Closed::Here);
+            self.kick();
+        } else {
+            drop(state);
+            self.abort(key, Closed::Here);
+        }
+    }
+
     /// Looks after sends while there are any.
     pub(super) fn watch_stalls(&self, state: &mut State) {
         if !state.stall_timer && state.sends_in_flight > 0 {
@@ -179,10 +194,7 @@ impl Target for Engine {
                 self.kick();
             }
             alarm if alarm == Alarm::Abort as u64 => {
-                if let Some(slot) = self.state.borrow_mut().slots.get_mut(key) {
-                    slot.timer = None;
-                }
-                self.abort(key, Closed::Here);
+                self.time_is_over(key);
             }
             alarm if alarm == Alarm::Accept as u64 => self.retry_accept(key),
             alarm if alarm == Alarm::Stall as u64 => self.cut_stalled(),
@@ -233,11 +245,13 @@ impl Engine {
                 return;
             }
             for notice in notices {
-                self.guard(|| match notice {
-                    Notice::Writable(consumer) => consumer.writable(),
-                    Notice::Resumed(consumer) => consumer.resumed(),
-                    Notice::Closed(consumer, reason) => consumer.closed(reason),
-                });
+                match notice {
+                    Notice::Writable(key) => self.call(key, super::Consumer::writable),
+                    Notice::Resumed(key) => self.call(key, super::Consumer::resumed),
+                    Notice::Closed(consumer, reason) => {
+                        self.guard(|| consumer.closed(reason));
+                    }
+                }
             }
         }
     }

@@ -30,13 +30,22 @@ pub struct ListenOptions {
     /// At this many open connections no more are accepted until one closes; newcomers wait in the
     /// backlog.
     pub connections_max: usize,
-    /// Connections from one address; more are closed at once. Zero for no limit.
+    /// Connections from one address (of IPv6: one /64 network, which is what a customer has); more are
+    /// closed at once. Zero for no limit.
     pub per_address_max: u32,
+    /// Bytes that the kernel holds for a peer that does not take them (it doubles this for its own
+    /// needs). A small buffer finds slow peers early and bounds the kernel's memory.
+    pub send_buffer_bytes: usize,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { backlog: 4096, connections_max: usize::MAX, per_address_max: 0 }
+        Self {
+            backlog: 4096,
+            connections_max: usize::MAX,
+            per_address_max: 0,
+            send_buffer_bytes: 128 << 10,
+        }
     }
 }
 
@@ -94,8 +103,9 @@ pub(super) fn listen(
     )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
-    // Accepted sockets inherit it.
+    // Accepted sockets inherit both.
     socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(options.send_buffer_bytes)?;
     socket.bind(&address.into())?;
     socket.listen(options.backlog)?;
     let address = socket.local_addr()?.as_socket().unwrap_or(address);
@@ -239,7 +249,7 @@ impl Listener {
             return false;
         }
         if self.options.per_address_max > 0 {
-            let count = self.by_address.entry(address).or_insert(0);
+            let count = self.by_address.entry(network(address)).or_insert(0);
             if *count >= self.options.per_address_max {
                 return false;
             }
@@ -252,11 +262,36 @@ impl Listener {
     fn leave(&mut self, address: Option<IpAddr>) {
         self.open = self.open.saturating_sub(1);
         let Some(address) = address else { return };
-        if let Some(count) = self.by_address.get_mut(&address) {
+        if let Some(count) = self.by_address.get_mut(&network(address)) {
             *count -= 1;
             if *count == 0 {
-                self.by_address.remove(&address);
+                self.by_address.remove(&network(address));
             }
         }
+    }
+}
+
+/// What counts as one address.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(network.into())
+        }
+        IpAddr::V4(address) => IpAddr::V4(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn a_customer_counts_once_however_many_addresses_it_has() {
+        let network = |text: &str| network(text.parse().unwrap());
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::"), network("2001:db8:1:3::"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
     }
 }

@@ -45,6 +45,7 @@ async fn pump(engine: Rc<Engine>, eventfd: EventFd) {
             match engine.turn() {
                 Ok(true) => runtime::yield_now().await,
                 Ok(false) if engine.may_end() => return engine.ended.set(true),
+                Ok(false) if !engine.may_sleep() => runtime::yield_now().await,
                 Ok(false) => {
                     if engine.sleep(signal.as_mut()).await {
                         break;
@@ -129,16 +130,16 @@ impl Engine {
         state.stopping && state.slots.len() == 0 && state.listeners.len() == 0
     }
 
+    /// Prepares to sleep; false where there is work after all.
+    fn may_sleep(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        self.watch_stalls(&mut state);
+        self.schedule_flush(&mut state);
+        state.ring.prepare_sleep()
+    }
+
     /// Sleeps until the ring or a task of this shard has work. True where the signal was taken.
     async fn sleep(&self, mut signal: Pin<&mut impl Future<Output = io::Result<u64>>>) -> bool {
-        {
-            let mut state = self.state.borrow_mut();
-            self.watch_stalls(&mut state);
-            self.schedule_flush(&mut state);
-            if !state.ring.prepare_sleep() {
-                return false;
-            }
-        }
         self.counts.sleeps.increment();
         let began = self.clock.monotonic_micros();
         self.asleep.set(true);

@@ -680,3 +680,31 @@ fn shards_share_a_port() {
     first.join().unwrap();
     second.join().unwrap();
 }
+
+#[test]
+fn a_slow_peer_gets_all_of_a_closed_socket_even_after_the_linger() {
+    let config = SocketConfig { linger: Duration::from_millis(50), ..SocketConfig::default() };
+    on_a_shard(config, async |sockets| {
+        let listening = sockets
+            .listen(any(), ListenOptions::default(), |socket| {
+                let (pace, closed) = (Pace::Now, Rc::default());
+                socket.consume(Rc::new(Echo { socket: socket.clone(), pace, closed }));
+                socket.write_bytes(pattern(100_000).into(), Pace::Now).unwrap();
+                socket.close();
+            })
+            .unwrap();
+        let address: socket2::SockAddr = listening.address().into();
+        let kind = socket2::Type::STREAM;
+        let small = socket2::Socket::new(socket2::Domain::IPV4, kind, None).unwrap();
+        small.set_recv_buffer_size(4096).unwrap();
+        small.connect(&address).unwrap();
+        until(|| sockets.0.counts.closed.get() == 1).await;
+        let back = client(move || {
+            let mut back = Vec::new();
+            TcpStream::from(small).read_to_end(&mut back).unwrap();
+            back
+        })
+        .await;
+        assert!(back == pattern(100_000));
+    });
+}

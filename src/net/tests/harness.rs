@@ -164,6 +164,12 @@ impl SocketService for Chat {
         async move {
             // Those who decide wait for others.
             runtime::yield_now().await;
+            if request.uri.query() == Some("token=panic") {
+                return Ok(Accept {
+                    headers: HeaderMap::new(),
+                    start: Box::new(|_| panic!("as asked")),
+                });
+            }
             if request.uri.query() != Some("token=good") {
                 return Err(Response::empty(StatusCode::UNAUTHORIZED));
             }

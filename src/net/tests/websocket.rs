@@ -411,3 +411,30 @@ fn thousands_of_connections_come_and_go_and_leave_nothing() {
         until(|| sockets.is_empty()).await;
     });
 }
+
+#[test]
+fn a_session_that_panics_at_its_start_or_when_it_resumes_ends() {
+    on_a_shard(async |sockets| {
+        let test = front(&sockets, None, |_| ());
+        let address = test.address;
+        let mut stream = client(move || {
+            let handshake = String::from_utf8(HANDSHAKE.to_vec()).unwrap();
+            let mut stream = dial(address);
+            let request = handshake.replace("token=good", "token=panic");
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest);
+            let mut stream = open_raw(address);
+            let wire = [frame(0x81, b"pause"), frame(0x81, b"panic"), frame(0x81, b"x")].concat();
+            stream.write_all(&wire).unwrap();
+            stream
+        })
+        .await;
+        until(|| test.log.events.borrow().len() == 1).await;
+        test.log.last_socket().resume_reading();
+        until(|| test.log.closed() == Some(CloseReason::Lost)).await;
+        assert_eq!(test.log.events.borrow().len(), 2);
+        client(move || assert!(!matches!(stream.read(&mut [0]), Ok(1)))).await;
+        until(|| test.front.connections() == 0).await;
+    });
+}

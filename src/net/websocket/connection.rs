@@ -67,13 +67,26 @@ pub(in crate::net) fn begin(
         myself: myself.clone(),
     });
     link.consume(inner.clone());
+    let starting = Starting(&inner);
     let events = (accept.start)(WsSocket(inner.clone()));
     inner.events.replace(Some(events));
+    drop(starting);
     if !link.socket().is_open() {
         return inner.end(CloseReason::Lost);
     }
     if !first.is_empty() {
         inner.data(&mut first);
+    }
+}
+
+/// Ends a connection whose start panicked: nobody would hear of it.
+struct Starting<'a>(&'a Inner);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if self.0.events.borrow().is_none() {
+            self.0.link.socket().abort();
+        }
     }
 }
 
