@@ -23,22 +23,20 @@ impl Dispatch for Realtime {
                 return session.close(CloseCause::Malformed);
             }
         };
-        // These never wait for what came before them.
         match envelope.message {
-            Some(Message::Ping(_)) => {
-                reply(session, envelope.cid, Some(Message::Pong(Pong {})));
+            // These never wait for what came before them.
+            Some(Message::Ping(_) | Message::Pong(_) | Message::Rpc(_)) => {
+                self.envelope(session, envelope);
             }
-            Some(Message::Pong(_)) => {}
-            Some(Message::Rpc(call)) => rpc::call(session, envelope.cid, &call),
             _ => session.take_turn(envelope),
         }
     }
 
     fn envelope(&self, session: &Rc<Session>, Envelope { cid, message }: Envelope) {
         match message {
-            Some(Message::Ping(_) | Message::Pong(_) | Message::Rpc(_)) => {
-                unreachable!("these are handled before they take a turn")
-            }
+            Some(Message::Ping(_)) => reply(session, cid, Some(Message::Pong(Pong {}))),
+            Some(Message::Pong(_)) => {}
+            Some(Message::Rpc(call)) => rpc::call(session, cid, &call),
             Some(Message::ChannelJoin(join)) => self.channel_join(session, cid, &join),
             Some(Message::ChannelLeave(leave)) => self.channel_leave(session, cid, &leave),
             Some(Message::ChannelMessageSend(send)) => {
