@@ -19,7 +19,8 @@ use tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 use support::{
     http::{self, sign_in, user_id},
-    server::Server,
+    metrics::Metrics,
+    server::{Ports, Server},
     socket::{JsonClient, PATIENCE, ProtoClient, expect_close, open, read_close},
 };
 
@@ -363,6 +364,63 @@ fn a_silent_client_is_pinged_and_given_up_and_one_that_answers_stays() {
         assert_eq!(answering.call(json!({"ping": {}}))["pong"], json!({}));
         std::thread::sleep(Duration::from_millis(400));
     }
+}
+
+#[test]
+fn clients_that_come_and_go_in_every_way_leave_nothing_behind() {
+    const CLIENTS: usize = 6;
+    const ROUNDS: usize = 12;
+    let ports = Ports::free();
+    let flag = format!("--metrics.prometheus_port={}", ports.console);
+    let server = Server::start_with(&[&flag]);
+    let address = server.address();
+    let threads: Vec<_> = (0..CLIENTS)
+        .map(|n| {
+            std::thread::spawn(move || {
+                let token = sign_in(address, &format!("device-number-{n}"));
+                for round in 0..ROUNDS {
+                    let mut client = JsonClient::connect(address, &token, "&status=true");
+                    client.call(join_room("lobby"));
+                    client.call(json!({"match_create": {"name": "arena"}}));
+                    client.send(json!({"channel_message_send":
+                        {"channel_id": "2...lobby", "content": "{}"}}));
+                    match (n + round) % 4 {
+                        // A proper close.
+                        0 => client.socket.close(None).expect("a close frame is sent"),
+                        // The connection breaks with a join on its way.
+                        1 => drop(client.send(join_room("hall"))),
+                        // The server closes.
+                        2 => {
+                            client.socket.send(Message::text("{")).expect("the frame is sent");
+                            expect_close(&mut client.socket, CloseCode::Normal);
+                        }
+                        // Leaves first, in the other order.
+                        _ => {
+                            client.call(json!({"channel_leave": {"channel_id": "2...lobby"}}));
+                            client.call(json!({"status_update": {}}));
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("a client is served");
+    }
+    let metrics = Metrics::on(ports.console);
+    let opened = metrics.sum("nakama_socket_ws_opened");
+    assert!(opened >= (CLIENTS * ROUNDS) as f64, "{opened}");
+    for nothing in [
+        "nakama_sessions",
+        "nakama_presences",
+        "nakama_streams",
+        "nakama_memberships",
+        "nakama_users_with_sessions",
+        "nakama_task_panics",
+    ] {
+        metrics.expect(nothing, 0.0);
+    }
+    assert!((metrics.sum("nakama_socket_ws_closed") - opened).abs() < 0.5);
 }
 
 #[test]

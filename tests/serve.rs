@@ -4,7 +4,7 @@ mod support;
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::Output,
     sync::Arc,
@@ -20,6 +20,7 @@ use serde_json::json;
 
 use support::{
     http::{SERVER_KEY, request, sign_in},
+    metrics::Metrics,
     server::{DataDir, Ports, Server, command},
     socket::JsonClient,
 };
@@ -80,28 +81,12 @@ fn a_scrape_counts_the_sessions_of_all_shards() {
     let token = sign_in(server.address(), "device-of-alice");
     let clients: Vec<_> =
         (0..12).map(|_| JsonClient::connect(server.address(), &token, "")).collect();
-    let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.console));
-    let sessions = |expected: usize| {
-        wait_for(
-            || scrape(metrics),
-            |text| {
-                text.lines().any(|line| {
-                    line.starts_with("nakama_sessions{") && line.ends_with(&format!(" {expected}"))
-                })
-            },
-        );
-    };
-    sessions(clients.len());
+    let metrics = Metrics::on(ports.console);
+    metrics.expect("nakama_sessions", clients.len() as f64);
+    metrics.expect("nakama_users_with_sessions", 1.0);
     drop(clients);
-    sessions(0);
-}
-
-fn scrape(address: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(address).expect("metrics are served");
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("the request is sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("the answer is text");
-    text
+    metrics.expect("nakama_sessions", 0.0);
+    metrics.expect("nakama_users_with_sessions", 0.0);
 }
 
 #[test]

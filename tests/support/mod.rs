@@ -5,5 +5,6 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod http;
+pub mod metrics;
 pub mod server;
 pub mod socket;
