@@ -15,6 +15,7 @@
 //! nothing; a refused leave is owed and sent again; a join whose answer is lost is taken back. Presence
 //! events are never dropped; other messages for a stream are when the lane to a shard is over its bound.
 
+mod counters;
 mod dispatch;
 mod error;
 mod follow;
@@ -25,6 +26,7 @@ mod owner;
 mod post;
 mod record;
 mod service;
+mod spread;
 pub mod wire;
 
 pub use error::JoinError;

@@ -7,12 +7,12 @@ use std::{
 };
 
 use kakera_proto::realtime::Envelope;
-use kakera_shards::Address;
+use kakera_shards::{Address, Counters};
 
 use super::{
     Home, HomeLimits, Join, JoinError, JoinOptions, Joined, Leave, List, Member, Membership, Owner,
     OwnerLimits, PostError, Presence, Reason, Reply, Request, Send, SharedPost, StreamEvent, Track,
-    Untrack, hold::Holds,
+    Untrack, counters::PresenceCounters, hold::Holds,
 };
 use crate::{
     fanout::{Audience, Sink, Slot},
@@ -41,6 +41,7 @@ pub struct Limits {
 pub struct Presences(pub(super) Rc<Inner>);
 
 pub(super) struct Inner {
+    pub(super) counters: PresenceCounters,
     pub(super) post: SharedPost,
     pub(super) sessions: Rc<dyn Sessions>,
     pub(super) home: RefCell<Home>,
@@ -54,8 +55,29 @@ pub(super) struct Inner {
 }
 
 impl Presences {
+    /// Presence whose numbers nobody reads.
     pub fn new(post: SharedPost, sessions: Rc<dyn Sessions>, limits: Limits) -> Self {
+        Self::with(post, sessions, limits, PresenceCounters::detached())
+    }
+
+    /// Presence that counts on the shard's board.
+    pub fn counted(
+        post: SharedPost,
+        sessions: Rc<dyn Sessions>,
+        limits: Limits,
+        counters: &Counters,
+    ) -> Self {
+        Self::with(post, sessions, limits, PresenceCounters::new(counters))
+    }
+
+    fn with(
+        post: SharedPost,
+        sessions: Rc<dyn Sessions>,
+        limits: Limits,
+        counters: PresenceCounters,
+    ) -> Self {
         Self(Rc::new(Inner {
+            counters,
             post,
             sessions,
             home: RefCell::new(Home::new(limits.home)),
@@ -283,6 +305,7 @@ impl Presences {
         }
         for (owner, batch) in by_owner {
             if let Err(Request::Leave(refused)) = self.0.post.cast(owner, Request::Leave(batch)) {
+                self.0.counters.leaves_owed.add(refused.len() as u64);
                 self.0.owed.borrow_mut().extend(refused);
             }
         }
