@@ -1,6 +1,6 @@
 //! Kakera: a thread-per-core game server that speaks the Nakama protocol.
 //!
-//! The modules stand in layers, and a module imports only lower ones; `tests/architecture.rs` holds them
+//! The modules stand in layers, and a module imports only lower ones; `tests/architecture` holds them
 //! to it.
 
 pub mod accounts;
