@@ -27,6 +27,7 @@ impl Formats {
     }
 
     /// Adds what is in `other`.
+    #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self { json: self.json || other.json, protobuf: self.protobuf || other.protobuf }
     }

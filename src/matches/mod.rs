@@ -14,7 +14,7 @@ mod service;
 
 pub use error::MatchError;
 pub use id::{MatchRef, named, unnamed};
-pub use service::{Data, Matches};
+pub use service::{Matches, Relay};
 
 #[cfg(test)]
 mod tests;

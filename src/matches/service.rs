@@ -16,13 +16,12 @@ use crate::{
 /// The modes of which a session may be on one stream only, where the configuration says so.
 const MATCH_MODES: [StreamMode; 2] = [StreamMode::MATCH_AUTHORITATIVE, StreamMode::MATCH_RELAYED];
 
-/// What becomes of data that a session sends.
+/// Data on its way to members of a match.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Data {
-    /// It goes to these members of the match.
-    Relay { stream: StreamId, audience: Audience, envelope: Envelope },
-    /// It goes nowhere, and the sender is not told: it is not in the match, or names nobody who could be.
-    Drop,
+pub struct Relay {
+    pub stream: StreamId,
+    pub audience: Audience,
+    pub envelope: Envelope,
 }
 
 /// See the module's description. Clones are the same.
@@ -114,16 +113,17 @@ impl Matches {
     }
 
     /// Decides what becomes of data: it goes to all others, or to those of the chosen presences who are in
-    /// the match, the sender included if chosen.
-    pub fn data(&self, slot: Slot, sent: MatchDataSend) -> Result<Data, MatchError> {
+    /// the match, the sender included if chosen. `None` goes nowhere, and the sender is not told: it is
+    /// not in the match, or names nobody who could be.
+    pub fn data(&self, slot: Slot, sent: MatchDataSend) -> Result<Option<Relay>, MatchError> {
         let wanted = MatchRef::read(&sent.match_id)?;
         let member = self.presences.member(slot);
         let joined = self.presences.membership(slot, &wanted.stream).is_some();
         let (Some(member), true, true) = (member, joined, wanted.is_relayed()) else {
-            return Ok(Data::Drop);
+            return Ok(None);
         };
         let Some(audience) = audience(&sent.presences, member.session) else {
-            return Ok(Data::Drop);
+            return Ok(None);
         };
         let data = MatchData {
             match_id: sent.match_id,
@@ -133,18 +133,13 @@ impl Matches {
             reliable: sent.reliable,
         };
         let envelope = Envelope { cid: String::new(), message: Some(Message::MatchData(data)) };
-        Ok(Data::Relay { stream: wanted.stream, audience, envelope })
+        Ok(Some(Relay { stream: wanted.stream, audience, envelope }))
     }
 
     /// Sends data on its way, without waiting for it.
-    pub fn relay(&self, data: Data) -> Result<(), MatchError> {
-        match data {
-            Data::Drop => Ok(()),
-            Data::Relay { stream, audience, envelope } => {
-                let sent = self.presences.send(stream, audience, envelope);
-                sent.map_err(|_| MatchError::Busy)
-            }
-        }
+    pub fn relay(&self, data: Option<Relay>) -> Result<(), MatchError> {
+        let Some(Relay { stream, audience, envelope }) = data else { return Ok(()) };
+        self.presences.send(stream, audience, envelope).map_err(|_| MatchError::Busy)
     }
 }
 

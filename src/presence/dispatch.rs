@@ -34,7 +34,7 @@ impl Presences {
             }
             Request::Send(send) => answer(self.forward(*send)),
             Request::Follow(follow) => {
-                let reply = self.take_follow(*follow);
+                let reply = self.take_follow(&follow);
                 self.gauge();
                 answer(reply);
             }
@@ -42,7 +42,8 @@ impl Presences {
                 Reply::Presences(owner.list(&list.stream, list.hidden, list.others))
             })),
             Request::Count(stream) => {
-                answer(self.owned(&stream, |owner| Reply::Count(owner.count(&stream) as u32)))
+                let count = |owner: &mut Owner| Reply::Count(owner.count(&stream) as u32);
+                answer(self.owned(&stream, count));
             }
             Request::Streams(mode) => {
                 let owner = self.0.owner.borrow();

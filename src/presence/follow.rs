@@ -155,7 +155,7 @@ impl Presences {
     }
 
     /// Owner: takes a session in as a follower of users that this shard keeps.
-    pub(super) fn take_follow(&self, follow: Follow) -> Reply {
+    pub(super) fn take_follow(&self, follow: &Follow) -> Reply {
         let me = self.0.post.me();
         if follow.joins.iter().any(|(user, _)| self.0.post.owner_of_user(*user) != me) {
             return Reply::NotOwner;

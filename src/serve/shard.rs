@@ -101,7 +101,8 @@ fn build(
 
     let settings = session_settings(config, shards);
     let sessions = Sessions::new(ports.clone(), settings, rng.clone(), Rc::clone(&metrics));
-    let presences = Presences::new(ports.clone(), Rc::new(sessions.clone()), Limits::default());
+    let presences =
+        Presences::counted(ports.clone(), Rc::new(sessions.clone()), Limits::default(), &counters);
 
     let lifetimes = (config.session.token_expiry_sec, config.session.refresh_token_expiry_sec);
     let revocations = Revocations::new(seconds(lifetimes.0), seconds(lifetimes.1));

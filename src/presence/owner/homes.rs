@@ -22,6 +22,7 @@ impl HomeCount {
     }
 
     /// The same with one member of that format less.
+    #[must_use]
     pub fn without(mut self, format: Format) -> Self {
         let count = self.count(format);
         *count = count.saturating_sub(1);
