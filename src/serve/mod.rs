@@ -16,7 +16,7 @@ use std::{
 use kakera_shards::{
     NodeId, StableHash,
     boot::{self, BootConfig, BootError},
-    runtime::{Signal, SignalWatch},
+    runtime::{OffloadConfig, Signal, SignalWatch},
 };
 
 use crate::{
@@ -70,6 +70,13 @@ pub enum ServeError {
     Boot(#[from] BootError),
 }
 
+fn offload_config(config: &Config) -> OffloadConfig {
+    match usize::from(config.blocking_threads) {
+        0 => OffloadConfig::default(),
+        threads => OffloadConfig { threads, ..OffloadConfig::default() },
+    }
+}
+
 /// Runs a node until it is told to stop.
 pub fn run(plan: Plan) -> Result<(), ServeError> {
     let began = Instant::now();
@@ -78,11 +85,17 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
     let certificates = certificates(&config)?;
     let database = Database::open(&store)?;
     let grace = Duration::from_secs(config.shutdown_grace_sec.into()).max(FAREWELL);
+    let spin_before_park = match cores.as_slice() {
+        [] => Duration::ZERO, // Threads that are not pinned would spin on each other's cores.
+        _ => Duration::from_micros(config.spin_before_park_us.into()),
+    };
     let boot = BootConfig {
         shards: u16::try_from(shards).map_err(|_| ServeError::Shards(shards))?,
         pin: !cores.is_empty(),
         cpus: cores,
         shutdown_grace: grace + DRAIN_MARGIN,
+        spin_before_park,
+        offload: offload_config(&config),
         ..BootConfig::new(node_id(&config.name)).map_err(ServeError::Host)?
     };
     let name = config.name.clone();

@@ -21,7 +21,7 @@ use crate::{
     matches::Matches,
     metrics::{Metrics, ShardMetrics},
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
-    presence::{Home, Limits, Presences, StreamEvent},
+    presence::{Home, HomeLimits, Limits, OwnerLimits, Presences, StreamEvent},
     realtime::{self, Realtime},
     session::{KeepAlive, Sessions, Settings, StreamWatch},
     shard::{Ear, Live, Messages, Ports, ShardState},
@@ -101,8 +101,8 @@ fn build(
 
     let settings = session_settings(config, shards);
     let sessions = Sessions::new(ports.clone(), settings, rng.clone(), Rc::clone(&metrics));
-    let presences =
-        Presences::counted(ports.clone(), Rc::new(sessions.clone()), Limits::default(), &counters);
+    let limits = presence_limits(config);
+    let presences = Presences::counted(ports.clone(), Rc::new(sessions.clone()), limits, &counters);
 
     let lifetimes = (config.session.token_expiry_sec, config.session.refresh_token_expiry_sec);
     let revocations = Revocations::new(seconds(lifetimes.0), seconds(lifetimes.1));
@@ -161,6 +161,19 @@ fn socket_config(config: &Config) -> SocketConfig {
         write_stall: Duration::from_millis(config.socket.write_wait_ms.max(1).into()),
         linger: Duration::from_millis(config.socket.close_ack_wait_ms.into()),
         ..SocketConfig::default()
+    }
+}
+
+fn presence_limits(config: &Config) -> Limits {
+    Limits {
+        home: HomeLimits {
+            session_streams_max: config.session.max_streams as usize,
+            session_follows_max: config.session.max_status_follows as usize,
+        },
+        owner: OwnerLimits {
+            stream_presences_max: config.tracker.max_presences_per_stream as usize,
+            ..OwnerLimits::default()
+        },
     }
 }
 

@@ -7,6 +7,7 @@
 mod source;
 mod source_tests;
 
+use kakera::config::Usage;
 use source::{Source, below};
 
 /// The modules of `src`, from the bottom up. A module imports only lower ones.
@@ -271,6 +272,24 @@ fn unsafe_code_stands_in_few_files_and_says_why_it_is_sound() {
                 "{}: {blocks} unsafe blocks, {reasons} SAFETY comments",
                 source.path
             ));
+        }
+    }
+    none(&broken);
+}
+
+/// Keys that the configuration itself uses up.
+const USED_BY_CONFIG: &[&str] = &["config", "data_dir", "production"];
+
+#[test]
+fn every_key_that_claims_an_effect_is_read_by_somebody() {
+    let mut sources = below("src");
+    sources.retain(|source| !source.path.starts_with("src/config/"));
+    let mut broken = Vec::new();
+    for key in kakera::config::keys().filter(|key| key.rule.usage == Usage::Used) {
+        let field = key.path.rsplit('.').next().unwrap();
+        let is_read = sources.iter().any(|source| source.find(&[".", field]).next().is_some());
+        if !is_read && !USED_BY_CONFIG.contains(&key.path) {
+            broken.push(format!("{}: nobody reads it; say so in its declaration", key.path));
         }
     }
     none(&broken);

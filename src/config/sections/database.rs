@@ -15,7 +15,7 @@ section! {
         /// Most idle connections.
         max_idle_conns: u32 = 100, ignored("each shard keeps the connections it has opened");
         /// Seconds between lookups of the database's address.
-        dns_scan_interval_sec: u32 = 60, at_least(1);
+        dns_scan_interval_sec: u32 = 60, at_least(1), ignored("the address is looked up for every new connection");
         /// What keeps the data: a file in this process, or a PostgreSQL server.
         driver: DatabaseDriver = DatabaseDriver::Sqlite, ours;
         /// The embedded database's file. Empty means `kakera.db` in the data folder.

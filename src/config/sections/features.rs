@@ -29,7 +29,7 @@ section! {
     /// Presences in streams.
     Tracker at "tracker." [tracker] {
         /// Most presence events of a shard that wait for their fan-out.
-        event_queue_size: usize = 1024, at_least(1);
+        event_queue_size: usize = 1024, at_least(1), ignored("presence events are bounded by the shards' mailboxes");
         /// Most presences in one stream; more are refused.
         max_presences_per_stream: u32 = 100_000, at_least(1), ours;
     }
@@ -39,9 +39,9 @@ section! {
     /// The console for operators.
     Console at "console." [console] {
         /// Port of the console; its gRPC listens three below it.
-        port: u16 = 7351, at_least(4), not_built("the console");
+        port: u16 = 7351, at_least(4);
         /// Address to listen on. Empty listens on all.
-        address: String = String::new(), not_built("the console");
+        address: String = String::new();
         /// Largest request, in bytes.
         max_message_size_bytes: u64 = 4_194_304, at_least(1), not_built("the console");
         /// Longest time to read a whole request, in milliseconds.

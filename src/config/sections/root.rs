@@ -26,7 +26,7 @@ section! {
         cores: Vec<u16> = Vec::new(), ours;
         /// How long a shard without work looks for messages before it sleeps, in microseconds. Costs idle CPU, saves wake-ups.
         spin_before_park_us: u32 = 0, at_most(10_000), ours;
-        /// Threads for work that blocks, such as password hashing. 0 takes half as many as there are shards.
+        /// Threads for work that blocks, such as password hashing. 0 takes one for each core, and at least two.
         blocking_threads: u16 = 0, at_most(256), ours;
     }
     with {
@@ -96,9 +96,9 @@ section! {
         /// What metric names begin with. Empty for nothing.
         prefix: String = "nakama".into();
         /// What the names of metrics made by scripts begin with, after `metrics.prefix`.
-        custom_prefix: String = "custom".into();
+        custom_prefix: String = "custom".into(), not_built("the script runtime");
         /// Most combinations of labels for metrics made by scripts; more are dropped and counted. 0 sets no bound.
-        custom_scope_limit: u32 = 10_000;
+        custom_scope_limit: u32 = 10_000, not_built("the script runtime");
     }
 }
 
@@ -118,7 +118,7 @@ section! {
         /// Allows one match a user; joining another leaves it. Needs `session.single_socket`.
         single_match: bool = false;
         /// Allows one party a user; joining another leaves it. Needs `session.single_socket`.
-        single_party: bool = false;
+        single_party: bool = false, not_built("parties");
         /// Allows one session token a user; a new one ends the old ones.
         single_session: bool = false;
         /// Most streams (rooms, groups, matches, parties, status) that one session may be in.

@@ -22,13 +22,13 @@ section! {
         read_buffer_size_bytes: usize = 4096, at_least(1), ignored("sockets of a core share their read buffers");
         /// Size of a socket's write buffer, in bytes.
         write_buffer_size_bytes: usize = 4096, at_least(1), ignored("write buffers are pooled by core");
-        /// Longest time to read a whole request, in milliseconds.
+        /// Longest time to read the head of a request, TLS handshake included, and as long for its body, in milliseconds.
         read_timeout_ms: u32 = 10_000, at_least(1);
         /// Longest time to write a response, in milliseconds.
-        write_timeout_ms: u32 = 10_000, at_least(1);
+        write_timeout_ms: u32 = 10_000, at_least(1), ignored("every write must get on within socket.write_wait_ms");
         /// Longest time between two requests on a connection, in milliseconds.
         idle_timeout_ms: u32 = 60_000, at_least(1);
-        /// Longest time for a write to a WebSocket to get through, in milliseconds.
+        /// Longest time for a write to make no progress, in milliseconds.
         write_wait_ms: u32 = 5000;
         /// Longest time without a pong from a client, in milliseconds.
         pong_wait_ms: u32 = 25_000;
@@ -54,8 +54,6 @@ section! {
         max_connections_per_address: u32 = 0, ours;
         /// Largest head of a request, in bytes.
         max_header_size_bytes: usize = 16_384, at_least(1024), at_most(1_048_576), ours;
-        /// Longest time for a TLS or WebSocket handshake, in milliseconds.
-        handshake_timeout_ms: u32 = 10_000, at_least(1), ours;
         /// Most bytes that wait for one client; a client that is slower is disconnected.
         outgoing_queue_size_bytes: usize = 1_048_576, at_least(4096), ours;
         /// Longest time that a busy core holds broadcasts back so that they leave together, in milliseconds. 0 never does.
