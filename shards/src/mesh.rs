@@ -244,7 +244,7 @@ impl<P: Protocol> Mesh<P> {
         let started = self.start_call(to, request, deadline.into(), Some(Box::new(then)));
         if let Err((Some(then), error)) = started {
             self.0.deferred.borrow_mut().push_back(Box::new(move || then(Err(error))));
-            self.with_outlet(self.0.me, |outlet| outlet.ring());
+            self.with_outlet(self.0.me, Outlet::ring);
         }
     }
 

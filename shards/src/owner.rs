@@ -105,10 +105,10 @@ fn turn<P: Protocol>(
     local: &Local,
 ) -> bool {
     let now_ms = local.clock.monotonic_ms();
-    let mut handled = 0;
+    let mut count = 0usize;
     let mut late = 0;
     let more = inbox.drain(MESSAGES_PER_TURN_MAX, |mail| {
-        handled += 1;
+        count += 1;
         runtime::guard("owner", || match mail {
             Mail::Tell(Tell::Event { from, request }) => {
                 handler.handle(from, request, ReplyTo(None));
@@ -124,8 +124,8 @@ fn turn<P: Protocol>(
                 handler.handle(ask.from, ask.request, ReplyTo::new(mesh, ask.from, ask.call));
             }
         });
-        handled % MESSAGES_PER_LOOK != 0 || !local.should_yield()
+        !count.is_multiple_of(MESSAGES_PER_LOOK) || !local.scheduler.should_yield()
     });
-    mesh.counters().count_turn(handled as u64, late);
+    mesh.counters().count_turn(count as u64, late);
     more
 }

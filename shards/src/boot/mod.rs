@@ -27,14 +27,14 @@ use crate::{
     mailbox::{Bell, Inbox, Inlet, Outlet, pair},
     mesh::{Mesh, MeshParts},
     ring::Member,
-    runtime::{
-        Executor, ExecutorConfig, Local, OffloadConfig, Pool, Production, available_cpus, drive,
-        spawn,
-    },
+    runtime::{ExecutorConfig, Local, OffloadConfig, Pool, Production, available_cpus},
 };
 
 /// How long a shard that does not react even to the end of the grace time is waited for.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
+
+/// About what going to sleep and being woken costs; see [`ExecutorConfig::spin_before_park`].
+const SPIN_BEFORE_PARK: Duration = Duration::from_micros(20);
 
 /// What a shard's code fails with.
 pub type ShardError = Box<dyn StdError + Send + Sync>;
@@ -49,10 +49,10 @@ pub struct BootConfig {
     pub cpus: Vec<usize>,
     /// Whether each shard stays on its CPU.
     pub pin: bool,
-    /// How long an idle shard polls before it sleeps; needs pinning.
+    /// See [`ExecutorConfig::spin_before_park`]; for pinned shards only.
     pub spin_before_park: Duration,
-    /// How long tasks may run before sockets and timers get their turn.
-    pub preempt_after: Duration,
+    /// See [`ExecutorConfig::turn_max`].
+    pub turn_max: Duration,
     /// From the start of a drain to its end, whoever has not finished.
     pub shutdown_grace: Duration,
     pub limits: MeshLimits,
@@ -69,8 +69,8 @@ impl BootConfig {
             shards: u16::try_from(cpus.len()).unwrap_or(u16::MAX),
             cpus,
             pin: true,
-            spin_before_park: executor.spin_before_park,
-            preempt_after: executor.preempt_after,
+            spin_before_park: SPIN_BEFORE_PARK,
+            turn_max: executor.turn_max,
             shutdown_grace: Duration::from_secs(10),
             limits: MeshLimits::default(),
             offload: OffloadConfig::default(),
@@ -107,6 +107,7 @@ pub struct Node {
 pub struct Handle {
     lifecycle: Arc<Lifecycle>,
     board: Board,
+    pool: Arc<Pool>,
 }
 
 impl Handle {
@@ -127,6 +128,16 @@ impl Handle {
     /// The counters of all shards.
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// Blocking jobs that wait for a thread.
+    pub fn offload_waiting(&self) -> usize {
+        self.pool.waiting()
+    }
+
+    /// Blocking jobs that were done.
+    pub fn offload_done(&self) -> u64 {
+        self.pool.done()
     }
 }
 
@@ -174,13 +185,14 @@ where
     let lifecycle = Lifecycle::new(config.shards);
     let main: Program<P> = Arc::new(move |context| Box::pin(main(context)));
     for (shard, (outlets, inbox)) in (0..).zip(connect::<P>(config)) {
+        let cpu = pinned_cpu(config, shard);
         let setup = Setup {
             address: Address { node: config.node, shard: ShardId(shard) },
             executor: ExecutorConfig {
                 name: format!("shard-{shard}"),
-                cpu: pinned_cpu(config, shard),
-                spin_before_park: config.spin_before_park,
-                preempt_after: config.preempt_after,
+                cpu,
+                spin_before_park: cpu.map_or(Duration::ZERO, |_| config.spin_before_park),
+                turn_max: config.turn_max,
             },
             grace: config.shutdown_grace,
             limits: config.limits,
@@ -199,7 +211,7 @@ where
         }
     }
     lifecycle.release()?;
-    let handle = Handle { lifecycle, board };
+    let handle = Handle { lifecycle, board, pool };
     Ok(Node { handle, grace: config.shutdown_grace })
 }
 
@@ -257,7 +269,7 @@ impl Setup {
             shard,
             Clock::system(),
             counters.clone(),
-            Executor::Production,
+            self.executor.turn_max,
             Some(Arc::clone(&self.pool)),
         );
         let rng = Rng::from_os();
@@ -274,11 +286,6 @@ impl Setup {
         if !self.lifecycle.wait_release() {
             return;
         }
-        let _entered = local.enter();
-        let timers = local.timers.clone();
-        executor.run(async move {
-            spawn("timers", drive(timers.clone()));
-            context::run_shard(self.lifecycle, self.grace, mesh, rng, main).await;
-        });
+        executor.run(&local, context::run_shard(self.lifecycle, self.grace, mesh, rng, main));
     }
 }

@@ -22,7 +22,8 @@ fn config(shards: u16) -> BootConfig {
     BootConfig {
         shards,
         pin: false,
-        shutdown_grace: Duration::from_secs(5),
+        // Ample: printing a backtrace takes seconds on a busy machine.
+        shutdown_grace: Duration::from_mins(1),
         offload: OffloadConfig { threads: 1, queue_len_max: 16 },
         ..BootConfig::new(NodeId(7)).unwrap()
     }

@@ -11,7 +11,7 @@ use super::executor::Readable;
 
 /// A counter in the kernel: others add to it, one task of this shard waits until it is not zero.
 ///
-/// It is how a foreign io_uring wakes a shard: register [`EventFd::as_raw_fd`] with the ring.
+/// It is how a foreign `io_uring` wakes a shard: register [`EventFd::as_raw_fd`] with the ring.
 pub struct EventFd {
     /// The end that is written; a blocking descriptor, or the executor's read would fail at once
     /// instead of waiting.

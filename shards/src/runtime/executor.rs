@@ -1,27 +1,41 @@
 //! glommio, and the pitfalls of it that nobody else has to know.
 //!
-//! - A signal that interrupts a parked executor panics it, so its thread blocks all signals.
-//! - `spawn_local` runs the task inside the call; scheduling it into the default queue does not.
-//! - A panic in a task ends the executor, so tasks arrive here guarded (see [`super::task`]).
-//! - Its timers wake the executor once per deadline, so it is given a single one: the wheel's next.
-//! - A task's waker may be held in at most 32,767 places.
+//! A pass through its loop costs about 12 µs (timers armed and cancelled in the kernel), so it polls a
+//! single task, the shard's run queue, and is used for what it is needed for: to sleep, and to be woken
+//! by timers, descriptors and other threads. What follows from its source, version 0.9:
+//!
+//! - When its preemption timer has fired before a pass polls anything, it takes the run queue for empty
+//!   and sleeps over ready tasks: seconds of stall on a busy machine. So that timer never fires, and
+//!   the run queue returns from the executor when its time is up, and is run again.
+//! - A signal that interrupts its sleep panics it, so its thread blocks all signals.
+//! - A panic in a task ends it, so the run queue's tasks are guarded (see [`super::task`]).
+//! - Its timers wake it once per deadline, so it is given a single one: the wheel's next.
+//! - A waker of its tasks may be held in at most 32,767 places; the run queue's own have no such bound.
 #![allow(unsafe_code)]
 
 use std::{
     future::{Future, poll_fn},
     io,
     os::fd::{FromRawFd, IntoRawFd, OwnedFd},
-    task::Poll,
-    time::Duration,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
-use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, TaskQueueHandle, timer::Timer};
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement, timer::Timer};
 
+use super::{
+    local::Local,
+    scheduler::{Scheduler, Turn},
+};
 use crate::timers::{Next, Timers};
 
 /// Memory for storage I/O through the executor, of which this server does none: glommio's minimum.
 const IO_MEMORY: usize = 64 << 10;
+/// Longer than any process runs, and short enough to be added to a time.
+const NEVER: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// How an executor runs.
 #[derive(Clone, Debug)]
@@ -30,11 +44,11 @@ pub struct ExecutorConfig {
     pub name: String,
     /// The CPU it is pinned to; it floats where there is none.
     pub cpu: Option<usize>,
-    /// How long an idle executor polls before it sleeps. Costs a core's idle time, saves the wake-up
-    /// (tens of µs) of a message that arrives in time. Only for pinned executors.
+    /// How long an idle shard looks for messages before it sleeps. Going to sleep and being woken costs
+    /// more than 20 µs of CPU, so that looking for about as long wastes little and often saves it.
     pub spin_before_park: Duration,
-    /// How long tasks may run before sockets and timers get their turn.
-    pub preempt_after: Duration,
+    /// How long tasks may run before descriptors and glommio's timers get their turn.
+    pub turn_max: Duration,
 }
 
 impl Default for ExecutorConfig {
@@ -43,13 +57,17 @@ impl Default for ExecutorConfig {
             name: "shard".to_owned(),
             cpu: None,
             spin_before_park: Duration::ZERO,
-            preempt_after: Duration::from_millis(1),
+            turn_max: Duration::from_millis(1),
         }
     }
 }
 
 /// An executor of the calling thread.
-pub(crate) struct Production(LocalExecutor);
+pub(crate) struct Production {
+    executor: LocalExecutor,
+    spin: Duration,
+    turn_max: Duration,
+}
 
 impl Production {
     /// Sets up the rings, pins the thread, and blocks all signals on it.
@@ -59,16 +77,65 @@ impl Production {
         let executor = LocalExecutorBuilder::new(placement)
             .name(&config.name)
             .io_memory(IO_MEMORY)
-            .preempt_timer(config.preempt_after)
-            .spin_before_park(config.spin_before_park)
+            .preempt_timer(NEVER)
             .make()
             .map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(Self(executor))
+        Ok(Self { executor, spin: config.spin_before_park, turn_max: config.turn_max })
     }
 
-    /// Runs until the future ends; what is left of other tasks is dropped then.
-    pub(crate) fn run<T>(&self, main: impl Future<Output = T>) -> T {
-        self.0.run(main)
+    /// Makes `local` the thread's shard and runs until the future ends; other tasks are dropped then.
+    pub(crate) fn run<T>(&self, local: &Rc<Local>, main: impl Future<Output = T>) -> T {
+        let _entered = local.enter();
+        super::spawn("timers", drive(local.timers.clone()));
+        let mut main = pin!(main);
+        local.scheduler.main_waker().wake();
+        let result = loop {
+            // Each run begins with a pass through the executor's loop.
+            let ended =
+                self.executor.run(poll_fn(|cx| self.poll(cx, &local.scheduler, main.as_mut())));
+            if let Some(result) = ended {
+                break result;
+            }
+        };
+        local.scheduler.clear();
+        result
+    }
+
+    /// Runs tasks until the main future has ended, or it is the executor's turn (None), or nothing is
+    /// left to do (pending).
+    fn poll<T>(
+        &self,
+        cx: &Context<'_>,
+        scheduler: &Scheduler,
+        mut main: Pin<&mut impl Future<Output = T>>,
+    ) -> Poll<Option<T>> {
+        let began = Instant::now();
+        let mut result = None;
+        loop {
+            let turn = scheduler.turn(|waker| {
+                if result.is_none()
+                    && let Poll::Ready(value) = main.as_mut().poll(&mut Context::from_waker(waker))
+                {
+                    result = Some(value);
+                }
+            });
+            if result.is_some() {
+                return Poll::Ready(result);
+            }
+            match turn {
+                Turn::More => return Poll::Ready(None),
+                Turn::Idle if scheduler.spin(self.spin) => {
+                    if began.elapsed() >= self.turn_max {
+                        return Poll::Ready(None);
+                    }
+                }
+                Turn::Idle => {
+                    if scheduler.sleep(cx.waker()) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -87,19 +154,8 @@ fn block_signals() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(result)) }
 }
 
-pub(super) fn spawn(task: impl Future<Output = ()> + 'static) {
-    match glommio::spawn_local_into(task, TaskQueueHandle::default()) {
-        Ok(task) => drop(task.detach()),
-        Err(error) => tracing::error!(%error, "The executor has lost its task queue."),
-    }
-}
-
-pub(super) fn should_yield() -> bool {
-    glommio::executor().need_preempt()
-}
-
 /// Fires the timers of a shard for as long as its executor runs.
-pub(crate) async fn drive(timers: Timers) {
+async fn drive(timers: Timers) {
     loop {
         match timers.run_due() {
             Next::Again => super::yield_now().await,

@@ -5,12 +5,12 @@ use std::{
     cell::RefCell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
-use super::{executor, offload::Pool};
+use super::{offload::Pool, scheduler::Scheduler};
 use crate::{
     ShardId,
     clock::Clock,
@@ -18,30 +18,18 @@ use crate::{
     timers::Timers,
 };
 
-/// Whatever polls the tasks of a shard.
-pub(crate) enum Executor {
-    /// glommio, one per thread.
-    Production,
-    /// The simulator, which takes the task with its name.
-    Simulated(Rc<dyn Spawner>),
-}
-
-/// What the simulator lends to its shards.
-pub(crate) trait Spawner {
-    fn spawn(&self, name: &'static str, task: Pin<Box<dyn Future<Output = ()>>>);
-}
-
 /// The services of a shard that its tasks reach from anywhere.
 pub(crate) struct Local {
     pub(crate) shard: ShardId,
     pub(crate) clock: Clock,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
-    executor: Executor,
+    pub(crate) scheduler: Scheduler,
     /// None in the simulator, where blocking work runs in place.
     pool: Option<Arc<Pool>>,
     panics: Counter,
     tasks: Counter,
+    tasks_live: Counter,
     offload_refused: Counter,
 }
 
@@ -54,7 +42,7 @@ impl Local {
         shard: ShardId,
         clock: Clock,
         counters: Counters,
-        executor: Executor,
+        turn_max: Duration,
         pool: Option<Arc<Pool>>,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -63,10 +51,11 @@ impl Local {
             clock,
             panics: counters.counter("task_panics", "Panics caught at the edge of a task."),
             tasks: counters.counter("tasks_spawned", "Tasks started."),
+            tasks_live: counters.gauge("tasks_live", "Tasks, as of the last one that was started."),
             offload_refused: counters
                 .counter("offload_refused", "Blocking jobs refused because the queue was full."),
             counters,
-            executor,
+            scheduler: Scheduler::new(turn_max),
             pool,
         })
     }
@@ -88,20 +77,16 @@ impl Local {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    /// Hands a task that cannot panic to the executor.
-    pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
-        self.tasks.increment();
-        match &self.executor {
-            Executor::Production => executor::spawn(task),
-            Executor::Simulated(spawner) => spawner.spawn(name, Box::pin(task)),
-        }
+    /// Calls back with the current shard, if there is one, without counting a reference.
+    pub(super) fn with_current<T>(use_it: impl FnOnce(&Self) -> T) -> Option<T> {
+        CURRENT.with_borrow(|current| current.as_deref().map(use_it))
     }
 
-    pub(crate) fn should_yield(&self) -> bool {
-        match self.executor {
-            Executor::Production => executor::should_yield(),
-            Executor::Simulated(_) => false,
-        }
+    /// Adds a task that cannot panic.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.tasks.increment();
+        self.scheduler.spawn(Box::pin(task));
+        self.tasks_live.set(self.scheduler.tasks_len() as u64);
     }
 
     pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
@@ -127,12 +112,11 @@ pub(crate) fn report_panic(task: &str, panic: &(dyn Any + Send)) {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message");
-    match Local::try_current() {
-        Some(local) => {
-            local.panics.increment();
-            tracing::error!(task, shard = local.shard.0, panic = message, "A task panicked.");
-        }
-        None => tracing::error!(task, panic = message, "A task panicked."),
+    let local = Local::try_current();
+    let shard = local.as_ref().map(|local| local.shard.0);
+    tracing::error!(task, shard, panic = message, "A task panicked.");
+    if let Some(local) = local {
+        local.panics.increment();
     }
 }
 

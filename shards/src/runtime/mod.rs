@@ -8,6 +8,7 @@ mod eventfd;
 mod executor;
 mod local;
 mod offload;
+mod scheduler;
 mod signals;
 mod task;
 #[cfg(test)]
@@ -24,8 +25,8 @@ pub use offload::{OffloadConfig, OffloadError, offload};
 pub use signals::{Signal, SignalWatch};
 pub use task::{Task, spawn, spawn_owned, yield_now};
 
-pub(crate) use executor::{Production, drive};
-pub(crate) use local::{Executor, Local, Spawner, guard, report_panic};
+pub(crate) use executor::Production;
+pub(crate) use local::{Local, guard, report_panic};
 pub(crate) use offload::Pool;
 
 use crate::{Clock, Counters, ShardId, Timers, counters::Board};
@@ -47,7 +48,14 @@ pub async fn timeout<T>(limit: Duration, future: impl Future<Output = T>) -> Opt
 
 /// Whether this task has run for so long that it should let others run ([`yield_now`]).
 pub fn should_yield() -> bool {
-    Local::current().should_yield()
+    Local::current().scheduler.should_yield()
+}
+
+/// Registers a look at a source of work, such as a completion ring in memory, that is asked while the
+/// shard would otherwise sleep. It must be cheap, must not block, wakes its task itself, and answers
+/// whether it did. It stays registered for as long as the shard runs.
+pub fn add_idle_poll(poll: impl Fn() -> bool + 'static) {
+    Local::current().scheduler.add_idle_poll(std::rc::Rc::new(poll));
 }
 
 /// The timers of the current shard.
@@ -71,10 +79,6 @@ pub fn block_on<T>(config: &ExecutorConfig, main: impl Future<Output = T>) -> io
     let executor = Production::new(config)?;
     let pool = Pool::start(OffloadConfig { threads: 1, queue_len_max: 64 })?;
     let counters = Board::default().of_shard(ShardId(0));
-    let local = Local::new(ShardId(0), Clock::system(), counters, Executor::Production, Some(pool));
-    let _entered = local.enter();
-    Ok(executor.run(async {
-        spawn("timers", drive(local.timers.clone()));
-        main.await
-    }))
+    let local = Local::new(ShardId(0), Clock::system(), counters, config.turn_max, Some(pool));
+    Ok(executor.run(&local, main))
 }

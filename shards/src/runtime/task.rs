@@ -17,7 +17,7 @@ use super::local::{Local, guard, report_panic};
 ///
 /// A panic in it is caught, counted and logged with `name`, and costs nothing but the task.
 pub fn spawn(name: &'static str, task: impl Future<Output = ()> + 'static) {
-    Local::current().spawn(name, async move {
+    Local::current().spawn(async move {
         if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
             report_panic(name, panic.as_ref());
         }
@@ -30,8 +30,7 @@ pub fn spawn_owned<T: 'static>(
     task: impl Future<Output = T> + 'static,
 ) -> Task<T> {
     let join = Rc::new(RefCell::new(Join { state: State::Running, task: None, waiter: None }));
-    Local::current()
-        .spawn(name, Owned { name, task: Some(Box::pin(task)), join: Rc::clone(&join) });
+    Local::current().spawn(Owned { name, task: Some(Box::pin(task)), join: Rc::clone(&join) });
     Task { join }
 }
 

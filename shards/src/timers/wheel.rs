@@ -231,7 +231,7 @@ impl<T> Wheel<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -309,7 +309,7 @@ mod tests {
         fn the_wheel_pops_what_a_sorted_map_would(start in 0u64..1_000_000, steps in prop::collection::vec(step(), 1..200)) {
             let mut now = start;
             let mut wheel = Wheel::new(now);
-            let mut model: BTreeMap<(u64, u64), ()> = BTreeMap::new();
+            let mut model: BTreeSet<(u64, u64)> = BTreeSet::new();
             let mut keys = Vec::new();
             let mut serial = 0;
             for step in steps {
@@ -318,18 +318,18 @@ mod tests {
                         let id = (now + delay, serial);
                         serial += 1;
                         keys.push((wheel.insert(id.0, id), id));
-                        model.insert(id, ());
+                        model.insert(id);
                     }
                     Step::Cancel(which) if !keys.is_empty() => {
                         let (key, id) = keys.swap_remove(which % keys.len());
-                        prop_assert_eq!(wheel.cancel(key), model.remove(&id).map(|()| id));
+                        prop_assert_eq!(wheel.cancel(key), model.take(&id));
                     }
                     Step::Cancel(_) => {}
                     Step::Advance(by) => {
                         now += by;
                         let popped = drain(&mut wheel, now);
-                        let mut expected: Vec<_> = model.keys().copied().filter(|id| id.0 <= now).collect();
-                        model.retain(|id, ()| id.0 > now);
+                        let mut expected: Vec<_> = model.iter().copied().filter(|id| id.0 <= now).collect();
+                        model.retain(|id| id.0 > now);
                         prop_assert!(popped.windows(2).all(|pair| pair[0].0 <= pair[1].0));
                         let mut sorted = popped;
                         sorted.sort_unstable();
@@ -338,7 +338,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(wheel.len(), model.len());
-                let earliest = model.keys().next().map(|id| id.0);
+                let earliest = model.first().map(|id| id.0);
                 match (wheel.next_wake_ms(), earliest) {
                     (None, None) => {}
                     (Some(wake), Some(earliest)) => prop_assert!(wake <= earliest.max(now)),
