@@ -155,6 +155,8 @@ fn open_writer(path: &Path) -> Result<SqliteConnection, StoreError> {
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        // What a refused unit needs to be undone stays in memory instead of a temporary file.
+        connection.pragma_update(None, "temp_store", "memory")?;
         connection.pragma_update(None, "trusted_schema", "off")?;
         // A file that cannot be written is found out now, not at the first sign-up.
         connection.execute_batch("begin immediate; rollback")?;
