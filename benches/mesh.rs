@@ -5,6 +5,7 @@
 use std::{
     cell::Cell,
     future::Future,
+    hint::black_box,
     rc::Rc,
     sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
@@ -118,7 +119,7 @@ fn round_trip(criterion: &mut Criterion) {
                 measured(spin, move |context| async move {
                     let start = Instant::now();
                     for _ in 0..count {
-                        drop(context.mesh.call(PEER, [0; 5], SOON).await);
+                        let _ = black_box(context.mesh.call(PEER, [0; 5], SOON).await);
                     }
                     start.elapsed()
                 })
@@ -135,7 +136,7 @@ fn round_trip(criterion: &mut Criterion) {
                     let calls: Vec<_> =
                         (0..batch).map(|_| context.mesh.call(PEER, [0; 5], SOON)).collect();
                     for call in calls {
-                        drop(call.await);
+                        let _ = black_box(call.await);
                     }
                     left -= batch;
                 }

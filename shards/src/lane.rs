@@ -78,6 +78,11 @@ impl<T> LaneReceiver<T> {
         Some(message)
     }
 
+    /// Tells the producer a total of its own, where what was popped is still under way.
+    pub(crate) fn publish_total(&self, taken: u64) {
+        self.shared.taken.store(taken, Ordering::Release);
+    }
+
     /// Tells the producer what was popped so far.
     pub(crate) fn publish(&self) {
         self.shared.taken.store(self.taken.get(), Ordering::Release);

@@ -16,6 +16,7 @@ mod owner;
 pub mod ring;
 pub mod rng;
 pub mod runtime;
+pub mod sim;
 pub mod socket;
 mod stable_hash;
 pub mod timers;

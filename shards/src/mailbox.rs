@@ -74,7 +74,7 @@ impl Bell {
     }
 
     /// Moves the bits of a word of senders out.
-    fn take(&self, word: usize) -> u64 {
+    pub(crate) fn take(&self, word: usize) -> u64 {
         let Some(rung) = self.rung.get(word) else { return 0 };
         if rung.load(Ordering::Relaxed) == 0 {
             return 0;
@@ -95,7 +95,7 @@ impl Bell {
         true
     }
 
-    fn words(&self) -> usize {
+    pub(crate) fn words(&self) -> usize {
         self.rung.len()
     }
 }
@@ -137,6 +137,11 @@ impl<P: Protocol> Outlet<P> {
         self.bell.ring(self.sender)
     }
 
+    /// Requests that wait.
+    pub(crate) fn requests_len(&self) -> u64 {
+        self.requests.len()
+    }
+
     /// Events and replies that wait.
     pub(crate) fn events_len(&self) -> u64 {
         self.events.len()
@@ -145,11 +150,23 @@ impl<P: Protocol> Outlet<P> {
 
 /// The receiving end of a pair.
 pub(crate) struct Inlet<P: Protocol> {
-    pub(crate) requests: LaneReceiver<Ask<P>>,
-    pub(crate) events: LaneReceiver<Tell<P>>,
+    requests: LaneReceiver<Ask<P>>,
+    events: LaneReceiver<Tell<P>>,
 }
 
 impl<P: Protocol> Inlet<P> {
+    /// Takes one message out without telling the sender; for the simulator's wire.
+    pub(crate) fn pop(&self) -> Option<Mail<P>> {
+        let event = self.events.pop().map(Mail::Tell);
+        event.or_else(|| self.requests.pop().map(Mail::Ask))
+    }
+
+    /// Tells the sender how many requests and events were handled in all.
+    pub(crate) fn publish_totals(&self, requests: u64, events: u64) {
+        self.requests.publish_total(requests);
+        self.events.publish_total(events);
+    }
+
     /// Hands out up to `slice` messages; how many, and whether to go on.
     fn drain(&self, slice: usize, handle: &mut impl FnMut(Mail<P>) -> bool) -> (usize, bool) {
         let (mut taken, mut go_on) = (0, true);

@@ -182,7 +182,12 @@ impl Scheduler {
 
     /// Polls ready tasks until none is left or the time is up. `poll_main` is called when the main
     /// future was woken.
-    pub(crate) fn turn(&self, mut poll_main: impl FnMut(&Waker)) -> Turn {
+    pub(crate) fn turn(&self, poll_main: impl FnMut(&Waker)) -> Turn {
+        self.turn_of(u32::MAX, poll_main)
+    }
+
+    /// As [`Scheduler::turn`], but of at most so many polls.
+    pub(crate) fn turn_of(&self, polls_max: u32, mut poll_main: impl FnMut(&Waker)) -> Turn {
         self.running.set(true);
         self.turn_began.set(Some(Instant::now()));
         let mut polls = 0u32;
@@ -192,6 +197,9 @@ impl Scheduler {
                     break Turn::More;
                 }
                 self.take_woken();
+            }
+            if polls >= polls_max {
+                break Turn::More;
             }
             let next = self.ready.borrow_mut().pop_front();
             let Some(task) = next else {
@@ -275,7 +283,7 @@ impl Scheduler {
         }
     }
 
-    fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         let polls = self.idle_polls.borrow();
         polls.iter().any(|poll| poll())
             || !self.ready.borrow().is_empty()

@@ -168,6 +168,11 @@ impl Timers {
         Next::Again
     }
 
+    /// When the next timer may come due.
+    pub(crate) fn next_wake_ms(&self) -> Option<u64> {
+        self.0.wheel.borrow().next_wake_ms()
+    }
+
     /// Who to wake when a timer earlier than the known ones comes in.
     pub(crate) fn set_driver(&self, waker: &Waker) {
         let mut driver = self.0.driver.borrow_mut();
