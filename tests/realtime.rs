@@ -101,6 +101,30 @@ fn two_users_on_different_shards_chat_in_a_room_and_see_each_other() {
 }
 
 #[test]
+fn a_direct_channel_needs_somebody_at_its_other_end_and_a_group_channel_membership() {
+    let server = Server::start();
+    let (mut alice, mut bob) = on_two_shards(server.address(), "");
+    let user = |device| user_id(server.address(), &sign_in(server.address(), device));
+    let (alice_user, bob_user) = (user("device-of-alice"), user("device-of-bob"));
+    let joined = alice.call(json!({"channel_join": {"target": bob_user, "type": 2}}));
+    let answer = bob.call(Payload::ChannelJoin(ChannelJoin {
+        target: alice_user,
+        r#type: 2,
+        persistence: None,
+        hidden: None,
+    }));
+    let Some(Payload::Channel(channel)) = answer else { panic!("not a channel: {answer:?}") };
+    assert_eq!(joined["channel"]["id"], channel.id, "both ends name it alike");
+    assert_eq!(channel.presences.len(), 1);
+
+    let nobody = "9cf7ac81-b6c1-4eb6-8b9a-2a3ec1dd8d0b";
+    for kind in [2, 3] {
+        let refused = alice.call(json!({"channel_join": {"target": nobody, "type": kind}}));
+        assert_eq!(refused["error"]["code"], 3, "{refused}");
+    }
+}
+
+#[test]
 fn a_client_may_join_and_send_without_waiting_in_between() {
     let server = Server::start();
     let token = sign_in(server.address(), "device-of-alice");

@@ -62,6 +62,15 @@ fn a_server_whose_database_cannot_be_opened_says_so_and_fails() {
 }
 
 #[test]
+fn a_server_whose_database_does_not_answer_says_so_and_fails() {
+    let nobody_listens = Ports::free().console;
+    let address = format!("--database.address=nobody@127.0.0.1:{nobody_listens}/nothing");
+    let output =
+        fails_to_start(&DataDir::new(), Ports::free(), &["--database.driver=postgres", &address]);
+    complaints(&output, "the database cannot be used");
+}
+
+#[test]
 fn a_server_is_ready_when_it_says_so_and_says_where() {
     let server = Server::start_with(&["--metrics.prometheus_port=0"]);
     let log = wait_for(|| server.log(), |log| log.contains("Startup done"));

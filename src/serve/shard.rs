@@ -26,7 +26,7 @@ use crate::{
     session::{KeepAlive, Sessions, Settings, StreamWatch},
     shard::{Ear, Live, Messages, Ports, ShardState},
     status::Statuses,
-    store::Database,
+    store::{Database, Store},
 };
 
 /// How often what has expired is swept.
@@ -57,7 +57,9 @@ pub(super) async fn run(
 ) -> Result<(), ShardError> {
     let shards = context.shards_len();
     let sockets = Sockets::start(socket_config(&blueprint.config))?;
-    let built = build(&context, blueprint, &sockets)?;
+    let store = blueprint.database.attach(shards, &sockets)?;
+    store.check_schema().await.map_err(|error| format!("the database cannot be used: {error}"))?;
+    let built = build(&context, blueprint, store)?;
     context.serve(Rc::new(Ear(Rc::clone(&built.state))));
     let gauges = Gauges::new(&context.counters(), Rc::clone(&built.metrics));
     runtime::spawn("sweep", sweep(Rc::clone(&built.state), gauges));
@@ -88,12 +90,11 @@ struct Built {
 fn build(
     context: &ShardContext<Messages>,
     blueprint: &Blueprint,
-    sockets: &Sockets,
+    store: Store,
 ) -> Result<Built, ShardError> {
     let (config, shards) = (&blueprint.config, context.shards_len());
     let (clock, rng) = (context.clock(), context.rng.clone());
     let ports = Rc::new(Ports::new(context.mesh.clone()));
-    let store = blueprint.database.attach(shards, sockets)?;
 
     let counters = context.counters();
     let metrics = blueprint.metrics(counters.board());

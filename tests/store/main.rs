@@ -4,5 +4,6 @@
 //! Without PostgreSQL they fail, they do not skip.
 
 mod accounts;
+mod relations;
 mod support;
 mod transactions;
