@@ -23,6 +23,21 @@ enum Source {
     Virtual(Rc<VirtualTime>),
 }
 
+/// Measures how long something runs, for what bounds the use of a real core: the turns of the executor
+/// and how long it looks for work. It decides nothing in the simulator.
+#[derive(Clone, Copy)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Time that somebody sets by hand.
 #[derive(Debug, Default)]
 pub(crate) struct VirtualTime {

@@ -20,7 +20,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -30,7 +30,10 @@ use super::{
     local::Local,
     scheduler::{Scheduler, Turn},
 };
-use crate::timers::{Next, Timers};
+use crate::{
+    clock::Stopwatch,
+    timers::{Next, Timers},
+};
 
 /// Memory for storage I/O through the executor, of which this server does none: glommio's minimum.
 const IO_MEMORY: usize = 64 << 10;
@@ -109,7 +112,7 @@ impl Production {
         scheduler: &Scheduler,
         mut main: Pin<&mut impl Future<Output = T>>,
     ) -> Poll<Option<T>> {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let mut result = None;
         loop {
             let turn = scheduler.turn(|waker| {

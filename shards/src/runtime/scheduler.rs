@@ -16,7 +16,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering, fence},
     },
     task::{Context, Poll, Wake, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crossbeam::{queue::SegQueue, utils::CachePadded};
@@ -24,6 +24,7 @@ use futures_util::task::AtomicWaker;
 use slab::Slab;
 
 use super::local::{Local, guard};
+use crate::clock::Stopwatch;
 
 type BoxedTask = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -110,7 +111,7 @@ pub(crate) struct Scheduler {
     running: Cell<bool>,
     /// Wakes the executor from this thread.
     executor: RefCell<Option<Waker>>,
-    turn_began: Cell<Option<Instant>>,
+    turn_began: Cell<Option<Stopwatch>>,
     turn_max: Duration,
     /// Asked, while there is nothing to do, whether there is.
     idle_polls: RefCell<Vec<Rc<dyn Fn() -> bool>>>,
@@ -189,7 +190,7 @@ impl Scheduler {
     /// As [`Scheduler::turn`], but of at most so many polls.
     pub(crate) fn turn_of(&self, polls_max: u32, mut poll_main: impl FnMut(&Waker)) -> Turn {
         self.running.set(true);
-        self.turn_began.set(Some(Instant::now()));
+        self.turn_began.set(Some(Stopwatch::start()));
         let mut polls = 0u32;
         let outcome = loop {
             if polls.is_multiple_of(POLLS_PER_LOOK) {
@@ -269,7 +270,7 @@ impl Scheduler {
         if spin.is_zero() {
             return self.has_work();
         }
-        let began = Instant::now();
+        let began = Stopwatch::start();
         loop {
             for _ in 0..16 {
                 if self.has_work() {
