@@ -58,6 +58,8 @@ fn measured<F: Future<Output = Duration>>(
                 }
             }));
             if context.me().shard == ShardId(0) {
+                // The measurement begins when the peer is up.
+                all_handled(&context, 0).await;
                 results.send(work(context.clone()).await)?;
                 context.drain_node();
             }
