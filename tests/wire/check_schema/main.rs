@@ -5,10 +5,10 @@
 //! Differences go to standard output, one a line, in both directions. The exit code is 0 without
 //! differences, 1 with some, and 2 if the folder cannot be read or the migration fails.
 
-#[path = "../../tests/store/support/cluster.rs"]
+#[path = "../../store/support/cluster.rs"]
 #[allow(dead_code)] // The tests need more of it.
 mod cluster;
-#[path = "../../tests/store/support/folder.rs"]
+#[path = "../../store/support/folder.rs"]
 mod folder;
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::ExitCode};
