@@ -270,6 +270,27 @@ fn idle(connections: usize) {
     server.stop();
 }
 
+/// Keep-alive connections that made a request and wait.
+fn idle_http(connections: usize) {
+    let server = Server::start();
+    let open = || {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert!(stream.read(&mut [0; 512]).unwrap() > 0);
+        stream
+    };
+    let mut streams: Vec<_> = (0..100).map(|_| open()).collect();
+    streams.reserve(connections);
+    thread::sleep(Duration::from_millis(200));
+    let before = resident();
+    streams.extend((0..connections).map(|_| open()));
+    thread::sleep(Duration::from_millis(200));
+    let each = (resident() - before) as f64 / connections as f64;
+    println!("idle keep-alive: {each:.0} bytes resident a connection, {connections} connections");
+    drop(streams);
+    server.stop();
+}
+
 fn http(connections: usize) {
     let server = Server::start();
     let mut streams: Vec<_> =
@@ -316,5 +337,6 @@ fn main() {
     }
     if asked("idle") {
         idle(count.unwrap_or(5000));
+        idle_http(count.unwrap_or(5000));
     }
 }

@@ -25,6 +25,6 @@ pub use front::{Front, FrontConfig, Services};
 pub use http::{HttpLimits, HttpService, Request, Response};
 pub use link::Link;
 pub use websocket::{
-    Accept, CloseReason, MessageKind, MessageRef, SendError, SocketEvents, SocketService,
-    UpgradeRequest, WebSocketConfig, WireFrame, WsSocket,
+    Accept, Assembly, CloseReason, Fault, Incoming, MessageKind, MessageRef, SendError,
+    SocketEvents, SocketService, UpgradeRequest, WebSocketConfig, WireFrame, WsSocket,
 };

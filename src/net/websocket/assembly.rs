@@ -20,18 +20,22 @@ const FIRST_RESERVE: usize = 4096;
 
 /// Something whole that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Incoming<'a> {
+pub enum Incoming<'a> {
     Message(MessageRef<'a>),
     Ping(&'a [u8]),
     Pong,
-    Close { code: u16, reason: &'a str },
+    /// 1005 where the peer gave no code.
+    Close {
+        code: u16,
+        reason: &'a str,
+    },
 }
 
 /// The peer broke the protocol or a bound; the code it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) code: u16,
-    pub(super) what: &'static str,
+pub struct Fault {
+    pub code: u16,
+    pub what: &'static str,
 }
 
 const fn violation(what: &'static str) -> Fault {
@@ -45,7 +49,7 @@ pub(super) const NO_CODE: u16 = 1005;
 
 /// A connection's place in the stream of frames.
 #[derive(Default)]
-pub(super) struct Assembly {
+pub struct Assembly {
     /// Nothing while the stream stands between messages.
     partial: Option<Box<Partial>>,
 }
@@ -76,7 +80,7 @@ struct Frame {
 impl Assembly {
     /// Takes bytes and hands on what is whole. Stops early, saying how much was used, where `on` breaks.
     /// After a fault nothing more must be fed.
-    pub(super) fn feed(
+    pub fn feed(
         &mut self,
         input: &mut [u8],
         message_bytes_max: usize,
@@ -106,8 +110,7 @@ impl Assembly {
     }
 
     /// Whether the stream stands between messages and holds no memory.
-    #[cfg(test)]
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.partial.is_none()
     }
 }
@@ -319,6 +322,8 @@ fn control(kind: Control, payload: &[u8]) -> Result<Incoming<'_>, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -508,6 +513,44 @@ mod tests {
         assert_eq!((rest, seen), (Ok(first.len()), vec![text("two")]));
     }
 
+    /// What tungstenite makes of the same bytes, and whether it ended in a fault.
+    fn tungstenite_sees(wire: &[u8], max: usize) -> (Vec<Seen>, bool) {
+        use tungstenite::{Error, Message, WebSocket, protocol::Role, protocol::WebSocketConfig};
+        let config =
+            WebSocketConfig::default().max_message_size(Some(max)).max_frame_size(Some(max));
+        // Reads what is there; what is written is dropped.
+        struct Wire(Cursor<Vec<u8>>);
+        impl std::io::Read for Wire {
+            fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+                match self.0.read(into)? {
+                    0 => Err(std::io::ErrorKind::WouldBlock.into()),
+                    n => Ok(n),
+                }
+            }
+        }
+        impl std::io::Write for Wire {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let wire = Wire(Cursor::new(wire.to_vec()));
+        let mut socket = WebSocket::from_raw_socket(wire, Role::Server, Some(config));
+        let mut seen = Vec::new();
+        loop {
+            match socket.read() {
+                Ok(Message::Text(text)) => seen.push(Seen::Text(text.as_str().to_owned())),
+                Ok(Message::Binary(bytes)) => seen.push(Seen::Binary(bytes.to_vec())),
+                Ok(Message::Ping(bytes)) => seen.push(Seen::Ping(bytes.to_vec())),
+                Ok(Message::Pong(_)) => seen.push(Seen::Pong),
+                Err(Error::Io(_)) => return (seen, false),
+                other => return (seen, matches!(other, Err(_))),
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn messages_arrive_whole_however_they_are_fragmented_and_cut(
@@ -534,6 +577,36 @@ mod tests {
                 expected.push(if *is_text { Seen::Text(whole) } else { Seen::Binary(whole.into()) });
             }
             prop_assert_eq!(feed_pieces(&wire, piece, 1 << 20), (expected, Ok(true)));
+        }
+
+        #[test]
+        fn another_implementation_sees_the_same_messages(
+            frames in prop::collection::vec(
+                (0u8..16, any::<bool>(), prop::collection::vec(
+                    prop_oneof![Just(b'a'), Just(0xc3), Just(0xa4), any::<u8>()], 0..140,
+                )),
+                0..12,
+            ),
+            piece in 1usize..100,
+        ) {
+            // Mostly opcodes that exist.
+            let opcode = |n: u8| match n {
+                0..4 => 0,
+                4..8 => 1,
+                8..11 => 2,
+                11..13 => 9,
+                13 => 10,
+                other => other,
+            };
+            let wire: Vec<u8> = frames
+                .iter()
+                .flat_map(|(n, last, payload)| frame(opcode(*n) | u8::from(*last) << 7, payload))
+                .collect();
+            let max = 300;
+            let (ours, result) = feed_pieces(&wire, piece, max);
+            let (theirs, fault) = tungstenite_sees(&wire, max);
+            prop_assert_eq!(&ours, &theirs);
+            prop_assert_eq!(result.is_err(), fault);
         }
 
         #[test]

@@ -16,6 +16,7 @@ use http::{HeaderMap, Uri};
 
 use super::http::Response;
 
+pub use assembly::{Assembly, Fault, Incoming};
 pub use connection::WsSocket;
 pub use frame::{MessageKind, WireFrame};
 
