@@ -4,6 +4,9 @@
 //! Without PostgreSQL they fail, they do not skip.
 
 mod accounts;
+mod embedded;
+mod migrations;
+mod outage;
 mod relations;
 mod support;
 mod transactions;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use kakera_shards::socket::{SocketConfig, Sockets};
-use tokio_postgres::SimpleQueryMessage;
+use kakera_shards::{
+    runtime::sleep,
+    socket::{SocketConfig, Sockets},
+};
 
 use super::{
     PgDatabase,
@@ -19,8 +21,11 @@ use crate::{
     },
 };
 
-/// Held while migrating, so that nodes that start together do not trip over each other.
-const LOCK: &str = "select pg_advisory_lock(7308604895)";
+/// Held while migrating, so that nodes that start together do not trip over each other. It is asked for
+/// again and again: a statement that waits would hold a snapshot, for which the concurrent building of
+/// an index waits in its turn.
+const LOCK: &str = "select pg_try_advisory_lock(7308604895)";
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What `migration_info` holds; nothing if there is no such table.
@@ -50,10 +55,21 @@ pub(crate) async fn run_migrations(
 ) -> Result<MigrateReport, StoreError> {
     let sockets = Sockets::start(SocketConfig::default())
         .map_err(|error| StoreError::open(format_args!("no sockets: {error}")))?;
+    let result = run_on_any(database, &sockets, command).await;
+    // Ends the session, and with it the lock.
+    sockets.shut_down().await;
+    result
+}
+
+async fn run_on_any(
+    database: &PgDatabase,
+    sockets: &Sockets,
+    command: MigrateCommand,
+) -> Result<MigrateReport, StoreError> {
     let may_create = matches!(command, MigrateCommand::Up { .. });
     let mut failure = StoreError::open("no database address is configured");
     for target in database.targets() {
-        match open(target, &sockets, may_create).await {
+        match open(target, sockets, may_create).await {
             Ok(connection) => return run(&connection, command).await,
             Err(error) => failure = error,
         }
@@ -87,7 +103,10 @@ async fn run(
     connection: &PgConnection,
     command: MigrateCommand,
 ) -> Result<MigrateReport, StoreError> {
-    connection.batch(LOCK).await?;
+    while !connection.rows(LOCK, &[], false).await?.iter().any(|row| matches!(row.get(0), Ok(true)))
+    {
+        sleep(LOCK_PAUSE).await;
+    }
     if command != MigrateCommand::Status {
         connection
             .batch(
@@ -103,7 +122,6 @@ async fn run(
             .map_err(|error| StoreError::statement(format_args!("{}: {error}", step.id)))?;
     }
     Ok(migrate::postgres_report(&applied_migrations(connection).await?, &actions))
-    // The lock goes with the connection.
 }
 
 async fn apply(
@@ -114,8 +132,8 @@ async fn apply(
     let Part { transactions, without_transaction } = step.part(direction)?;
     if without_transaction {
         for statement in transactions.iter().flatten() {
+            drop_broken_index(connection, statement).await?;
             connection.batch(statement).await?;
-            refuse_broken_index(connection, statement).await?;
         }
         return record(connection, direction, step.id).await;
     }
@@ -151,22 +169,17 @@ async fn record(
     connection.execute(sql, params![id], false).await.map(|_| ())
 }
 
-/// An index that was built beside running writes and failed stays behind, invalid, and a repetition
-/// takes it for done.
-async fn refuse_broken_index(connection: &PgConnection, statement: &str) -> Result<(), StoreError> {
+/// An index whose concurrent building was cut off stays behind, invalid, and a repetition would take it
+/// for done.
+async fn drop_broken_index(connection: &PgConnection, statement: &str) -> Result<(), StoreError> {
     let Some((_, rest)) = statement.split_once("index concurrently if not exists ") else {
         return Ok(());
     };
     let name = rest.split_whitespace().next().unwrap_or_default();
-    let sql = format!(
-        "select 1 from pg_index where indexrelid = to_regclass('{name}') and not indisvalid"
-    );
-    let found =
-        connection.client().simple_query(&sql).await.map_err(|error| store_error(&error))?;
-    if found.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
-        return Err(StoreError::Schema(
-            format!("the index {name} is invalid; drop it and migrate again").into(),
-        ));
+    let sql = "select 1 from pg_index where indexrelid = to_regclass($1) and not indisvalid";
+    if connection.rows(sql, params![name], false).await?.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    tracing::warn!(index = name, "building an index again that was left unfinished");
+    connection.batch(&format!("drop index concurrently {name}")).await
 }
