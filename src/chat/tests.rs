@@ -72,7 +72,7 @@ fn a_group_channel_asks_for_membership() {
 fn a_channel_id_that_no_channel_has_is_refused() {
     let id = Uuid::from_u128(5);
     for wrong in [
-        "".to_owned(),
+        String::new(),
         "2".to_owned(),
         "2..".to_owned(),
         "2...".to_owned(),

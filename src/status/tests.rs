@@ -136,7 +136,7 @@ fn nobody_follows_oneself_or_the_system() {
     let town = Town::new();
     town.update(1, Some("mine")).expect("updates");
     assert_eq!(town.follow(1, &[user(1), UserId::NIL]).presences, []);
-    assert_eq!(town.net.shards[0].presences.read_home(|home| home.memberships_len()), 2);
+    assert_eq!(town.net.shards[0].presences.read_home(crate::presence::Home::memberships_len), 2);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_full_queue_refuses_and_nothing_else_is_lost() {
     let mut config = sqlite_config(&folder);
     let DriverConfig::Sqlite(sqlite) = &mut config.driver else { unreachable!() };
     sqlite.write_queue_len_max = 4;
-    Bench::run(config, async |bench| {
+    Bench::run(&config, async |bench| {
         let store = bench.store;
         let (enter, entered) = mpsc::channel();
         let (go, gate) = mpsc::channel::<()>();
@@ -181,7 +181,7 @@ fn acknowledging_child() {
     let mut config = StoreConfig::default();
     let DriverConfig::Sqlite(sqlite) = &mut config.driver else { unreachable!() };
     sqlite.path = Path::new(&folder).join("store.db");
-    Bench::run(config, async |bench| {
+    Bench::run(&config, async |bench| {
         let workers = (0..16).map(|worker| {
             let store = bench.store.clone();
             async move {

@@ -49,7 +49,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 fn a_database_killed_in_mid_flight_is_unavailable_at_once_and_comes_back_without_a_restart() {
     let (cluster, config) = own_cluster();
     let cluster = std::sync::Arc::new(cluster);
-    Bench::run(config, async |bench| {
+    Bench::run(&config, async |bench| {
         let store = bench.store;
         // Writers and readers that never stop.
         let acknowledged = std::rc::Rc::new(std::cell::Cell::new(0_u64));
@@ -134,7 +134,7 @@ fn addresses_are_tried_in_order_until_one_answers() {
     let DriverConfig::Postgres(postgres) = &mut config.driver else { unreachable!() };
     postgres.addresses.push(cluster.by_tcp(&name).replace("127.0.0.1", "localhost"));
     on_shard(migrate(&config, MigrateCommand::Up { limit: None })).unwrap();
-    Bench::run(config, async |bench| assert_eq!(read(&bench.store).await.unwrap(), 0));
+    Bench::run(&config, async |bench| assert_eq!(read(&bench.store).await.unwrap(), 0));
 }
 
 #[test]
@@ -145,7 +145,9 @@ fn a_server_that_accepts_and_says_nothing_is_given_up() {
     let DriverConfig::Postgres(postgres) = &mut config.driver else { unreachable!() };
     postgres.connect_timeout_ms = 200;
     on_shard(async {
-        let sockets = kakera_shards::socket::Sockets::start(Default::default()).unwrap();
+        let sockets =
+            kakera_shards::socket::Sockets::start(kakera_shards::socket::SocketConfig::default())
+                .unwrap();
         let database = kakera::store::Database::open(&config).unwrap();
         let store = database.attach(1, &sockets).unwrap();
         for _ in 0..2 {
@@ -165,7 +167,10 @@ fn connections_are_encrypted_and_the_authority_is_checked() {
     let run = |address: String| {
         let config = postgres_config(address);
         on_shard(async {
-            let sockets = kakera_shards::socket::Sockets::start(Default::default()).unwrap();
+            let sockets = kakera_shards::socket::Sockets::start(
+                kakera_shards::socket::SocketConfig::default(),
+            )
+            .unwrap();
             let database = kakera::store::Database::open(&config)?;
             let store = database.attach(1, &sockets)?;
             let (encrypted,): (bool,) = store

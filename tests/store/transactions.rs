@@ -237,7 +237,7 @@ fn on_postgres_a_transaction_that_never_ends_is_cut_at_its_deadline() {
     let mut config = postgres_config(cluster::shared().by_socket(&name));
     on_shard(migrate(&config, MigrateCommand::Up { limit: None })).unwrap();
     config.call_timeout_ms = 200;
-    Bench::run(config, async |bench| {
+    Bench::run(&config, async |bench| {
         let store = bench.store;
         let result: Result<(), StoreError> = store
             .write(async |tx: &mut Tx<'_>| {

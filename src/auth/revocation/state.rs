@@ -168,6 +168,8 @@ mod tests {
         UserId(Uuid::from_u128(n))
     }
 
+    /// As a message holds it.
+    #[allow(clippy::unnecessary_wraps)]
     fn token(id: &str, expires_at: i64) -> Option<RevokedToken> {
         Some(RevokedToken { token_id: Arc::from(id), expires_at })
     }
@@ -232,7 +234,8 @@ mod tests {
             steps in proptest::collection::vec((0u128..4, 0u8..3, 0u8..4, 0i64..40), 1..60)
         ) {
             let mut table = Revocations::new(SESSION_SEC, REFRESH_SEC);
-            let mut log: Vec<(u128, Option<i64>, Option<(String, i64)>)> = Vec::new();
+            type Entry = (u128, Option<i64>, Option<(String, i64)>);
+            let mut log: Vec<Entry> = Vec::new();
             let mut now = 1_000;
             for (who, what, id, pause) in steps {
                 now += pause;

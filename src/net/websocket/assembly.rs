@@ -322,8 +322,6 @@ fn control(kind: Control, payload: &[u8]) -> Result<Incoming<'_>, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -546,7 +544,7 @@ mod tests {
                 Ok(Message::Ping(bytes)) => seen.push(Seen::Ping(bytes.to_vec())),
                 Ok(Message::Pong(_)) => seen.push(Seen::Pong),
                 Err(Error::Io(_)) => return (seen, false),
-                other => return (seen, matches!(other, Err(_))),
+                other => return (seen, other.is_err()),
             }
         }
     }

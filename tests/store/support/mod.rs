@@ -45,16 +45,14 @@ macro_rules! on_both_databases {
 
 /// A migrated database with nothing but the system user in it, and a shard that uses it.
 pub struct Bench {
-    pub config: StoreConfig,
     pub database: Database,
-    pub sockets: Sockets,
     pub store: Store,
 }
 
 impl Bench {
     pub fn run_sqlite<F: Future<Output = ()>>(body: impl FnOnce(Self) -> F) {
         let folder = Folder::new("sqlite");
-        Self::run(sqlite_config(&folder), body);
+        Self::run(&sqlite_config(&folder), body);
     }
 
     pub fn run_postgres<F: Future<Output = ()>>(body: impl FnOnce(Self) -> F) {
@@ -65,17 +63,16 @@ impl Bench {
             on_shard(migrate(&config, MigrateCommand::Up { limit: None })).unwrap();
         });
         let name = cluster.create_database("migrated");
-        Self::run(postgres_config(cluster.by_socket(&name)), body);
+        Self::run(&postgres_config(cluster.by_socket(&name)), body);
     }
 
-    pub fn run<F: Future<Output = ()>>(config: StoreConfig, body: impl FnOnce(Self) -> F) {
+    pub fn run<F: Future<Output = ()>>(config: &StoreConfig, body: impl FnOnce(Self) -> F) {
         on_shard(async {
             let sockets = Sockets::start(SocketConfig::default()).unwrap();
-            let database = Database::open(&config).unwrap();
+            let database = Database::open(config).unwrap();
             let store = database.attach(1, &sockets).unwrap();
             store.check_schema().await.unwrap();
-            body(Self { config, database: database.clone(), sockets: sockets.clone(), store })
-                .await;
+            body(Self { database: database.clone(), store }).await;
             database.close();
             sockets.shut_down().await;
         });
