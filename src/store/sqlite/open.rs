@@ -24,7 +24,7 @@ const CHECKPOINT_PAGES: u32 = 4096;
 /// How much of the file readers map, instead of copying its pages.
 const MAPPED_BYTES: i64 = 1 << 30;
 
-/// The embedded database of a node. Cheap to clone; [`close`](Self::close) ends it for all.
+/// The embedded database of a node. Cheap to clone; closing it ends it for all.
 #[derive(Clone)]
 pub struct SqliteDatabase(Arc<Inner>);
 
