@@ -9,6 +9,7 @@ pub mod auth;
 pub mod chat;
 pub mod config;
 pub mod console;
+pub mod cursor;
 pub mod error;
 pub mod fanout;
 pub mod ids;

@@ -12,7 +12,7 @@ use source::{Source, below};
 
 /// The modules of `src`, from the bottom up. A module imports only lower ones.
 const LAYERS: &[(u8, &[&str])] = &[
-    (0, &["config", "error", "ids", "limits", "log", "metrics"]),
+    (0, &["config", "cursor", "error", "ids", "limits", "log", "metrics"]),
     (1, &["net", "params", "store"]), // `params` is a macro of the store.
     (2, &["fanout", "presence", "session"]),
     (
