@@ -18,6 +18,7 @@ pub mod log;
 pub mod matches;
 pub mod metrics;
 pub mod net;
+pub mod notifications;
 pub mod presence;
 pub mod realtime;
 pub mod serve;

@@ -28,6 +28,7 @@ impl Api {
             Rpc::AuthenticateDevice => answer!(AuthenticateDevice, authenticate_device),
             Rpc::AuthenticateEmail => answer!(AuthenticateEmail, authenticate_email),
             Rpc::DeleteAccount => answer!(DeleteAccount, delete_account),
+            Rpc::DeleteNotifications => answer!(DeleteNotifications, delete_notifications),
             Rpc::GetAccount => answer!(GetAccount, get_account),
             Rpc::GetUsers => answer!(GetUsers, get_users),
             Rpc::Healthcheck => {
@@ -37,6 +38,7 @@ impl Api {
             Rpc::LinkCustom => answer!(LinkCustom, link_custom),
             Rpc::LinkDevice => answer!(LinkDevice, link_device),
             Rpc::LinkEmail => answer!(LinkEmail, link_email),
+            Rpc::ListNotifications => answer!(ListNotifications, list_notifications),
             Rpc::RpcFunc => answer!(RpcFunc, rpc_func),
             Rpc::UnlinkCustom => answer!(UnlinkCustom, unlink_custom),
             Rpc::UnlinkDevice => answer!(UnlinkDevice, unlink_device),
@@ -56,7 +58,6 @@ impl Api {
             | Rpc::DeleteFriends
             | Rpc::DeleteGroup
             | Rpc::DeleteLeaderboardRecord
-            | Rpc::DeleteNotifications
             | Rpc::DeleteTournamentRecord
             | Rpc::DeleteStorageObjects
             | Rpc::Event
@@ -83,7 +84,6 @@ impl Api {
             | Rpc::ListLeaderboardRecordsAroundOwner
             | Rpc::ListMatches
             | Rpc::ListParties
-            | Rpc::ListNotifications
             | Rpc::ListStorageObjects
             | Rpc::ListSubscriptions
             | Rpc::ListTournaments

@@ -22,6 +22,7 @@ pub mod service;
 mod account;
 mod authenticate;
 mod link;
+mod notification;
 mod session;
 mod users;
 

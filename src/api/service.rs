@@ -16,6 +16,7 @@ use crate::{
     log::RequestIds,
     metrics::{self, ShardMetrics, Transport},
     net::{HttpService, Request, Response},
+    notifications::Notifications,
     store::Store,
 };
 
@@ -67,6 +68,7 @@ pub struct Services {
     pub sign_in: SignIn,
     pub sessions: Sessions,
     pub accounts: Accounts,
+    pub notifications: Notifications,
     pub clock: Clock,
     pub request_ids: RequestIds,
     pub metrics: Rc<ShardMetrics>,
@@ -81,7 +83,7 @@ impl Services {
         config: &Config,
         (store, clock, rng): (Store, Clock, Rng),
         revoked: SessionCache,
-        live: Rc<dyn LiveUsers>,
+        (live, notifications): (Rc<dyn LiveUsers>, Notifications),
         (metrics, request_ids): (Rc<ShardMetrics>, RequestIds),
     ) -> Result<Self, AuthError> {
         let session = &config.session;
@@ -96,6 +98,7 @@ impl Services {
             sign_in: SignIn::new(store.clone(), rng),
             accounts: Accounts::new(store, sessions.clone(), live),
             sessions,
+            notifications,
             clock,
             request_ids,
             metrics,

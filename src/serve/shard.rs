@@ -21,6 +21,7 @@ use crate::{
     matches::Matches,
     metrics::{Metrics, ShardMetrics},
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
+    notifications::Notifications,
     presence::{Home, HomeLimits, Limits, OwnerLimits, Presences, StreamEvent},
     realtime::{self, Realtime},
     session::{KeepAlive, Sessions, Settings, StreamWatch},
@@ -109,11 +110,17 @@ fn build(
     let revocations = Revocations::new(seconds(lifetimes.0), seconds(lifetimes.1));
     let revocations = Rc::new(RefCell::new(revocations));
     let live = Live::new(sessions.clone(), presences.clone());
+    let notifications = Notifications::new(
+        store.clone(),
+        Rc::new(presences.clone()),
+        (clock.clone(), rng.clone()),
+        &counters,
+    );
     let services = api::Services::new(
         config,
         (store.clone(), clock.clone(), rng.clone()),
         SessionCache::new(Rc::clone(&revocations), ports),
-        live,
+        (live, notifications.clone()),
         (Rc::clone(&metrics), RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
     )?;
     let auth = services.sessions.clone();

@@ -6,9 +6,11 @@ use kakera_proto::{
 };
 
 /// Notification codes that the protocol reserves for the end of a session.
-mod code {
-    pub(super) const SINGLE_SOCKET: i32 = -7;
-    pub(super) const USER_BANNED: i32 = -8;
+pub mod codes {
+    /// The session ends because its user opened another one.
+    pub const SINGLE_SOCKET: i32 = -7;
+    /// The session ends because its user was banned.
+    pub const USER_BANNED: i32 = -8;
 }
 
 /// Why a session ends.
@@ -77,8 +79,8 @@ impl CloseCause {
     /// The last envelope before the close frame, if the client is owed one. `unix_sec` dates it.
     pub fn farewell(self, id: impl FnOnce() -> String, unix_sec: i64) -> Option<Envelope> {
         let (subject, code) = match self {
-            Self::SingleSocket => ("single_socket", code::SINGLE_SOCKET),
-            Self::Banned => ("banned", code::USER_BANNED),
+            Self::SingleSocket => ("single_socket", codes::SINGLE_SOCKET),
+            Self::Banned => ("banned", codes::USER_BANNED),
             Self::Gone
             | Self::Malformed
             | Self::WrongFrame

@@ -23,7 +23,7 @@ mod session;
 mod table;
 pub mod users;
 
-pub use cause::CloseCause;
+pub use cause::{CloseCause, codes};
 pub use heartbeat::{Beat, Heartbeat, KeepAlive};
 pub use identity::Identity;
 pub use inbox::Inbox;

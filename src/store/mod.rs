@@ -17,6 +17,7 @@ mod dialect;
 mod error;
 mod group_edges;
 mod migrate;
+pub mod notifications;
 mod postgres;
 pub mod relations;
 mod row;

@@ -22,8 +22,10 @@ use kakera::{
     log::RequestIds,
     metrics::Metrics,
     net::{HttpService, Request},
+    notifications::{Busy, Live as LiveSessions, Notifications},
     store::{Database, DriverConfig, SqliteConfig, StoreConfig},
 };
+use kakera_proto::realtime::Envelope;
 use kakera_shards::{
     Clock, Rng, ShardId,
     counters::Board,
@@ -50,6 +52,15 @@ impl Broadcast for OneShard {
 pub struct Live {
     pub online: RefCell<Vec<UserId>>,
     pub thrown_out: RefCell<Vec<(UserId, Disconnect)>>,
+    /// What went to users' sessions.
+    pub delivered: RefCell<Vec<(UserId, Envelope)>>,
+}
+
+impl LiveSessions for Live {
+    fn deliver(&self, user: UserId, envelope: Envelope) -> Result<(), Busy> {
+        self.delivered.borrow_mut().push((user, envelope));
+        Ok(())
+    }
 }
 
 impl LiveUsers for Live {
@@ -104,8 +115,12 @@ pub fn run_with<F: Future<Output = ()>>(
         let sockets = Sockets::start(SocketConfig::default()).unwrap();
         let services = || {
             let store = database.attach(1, &sockets).unwrap();
-            let shard = (store, Clock::system(), Rng::from_os());
-            let live = Rc::clone(&live) as _;
+            let shard = (store.clone(), Clock::system(), Rng::from_os());
+            let time_and_chance = (Clock::system(), Rng::from_os());
+            let sessions = Rc::clone(&live) as _;
+            let notifications =
+                Notifications::new(store, sessions, time_and_chance, &runtime::counters());
+            let live = (Rc::clone(&live) as _, notifications);
             let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
             Services::new(&config, shard, cache.clone(), live, counts).unwrap()
         };

@@ -1,0 +1,80 @@
+//! A user's stored notifications, page by page, and their removal.
+
+use kakera_proto::{Timestamp, api};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{NotificationError, Notifications};
+use crate::{
+    cursor,
+    ids::UserId,
+    store::{self, notifications as table, notifications::NotificationRecord},
+};
+
+/// The longest page.
+pub const LIST_LIMIT_MAX: i32 = 100;
+
+/// The name of this listing's cursors.
+const CURSOR_KIND: &str = "notifications";
+
+/// The time and the id of the last notification that was listed; `None` before the first one. What is
+/// stored later comes after it, so a client may keep the cursor and ask again at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Place(Option<(i64, u64, u64)>);
+
+impl Notifications {
+    /// What the user was told, oldest first, after the place of the cursor. `limit` is 1 where it is not
+    /// given. The page has a cursor for what will come after it, also where it is empty.
+    pub async fn list(
+        &self,
+        user: UserId,
+        limit: Option<i32>,
+        cursor: &str,
+    ) -> Result<api::NotificationList, NotificationError> {
+        let limit = limit.unwrap_or(1);
+        if !(1..=LIST_LIMIT_MAX).contains(&limit) {
+            return Err(NotificationError::Limit);
+        }
+        let Place(after) = match cursor {
+            "" => Place(None),
+            text => cursor::decode(CURSOR_KIND, text).map_err(|_| NotificationError::Cursor)?,
+        };
+        let after = after
+            .map(|(micros, high, low)| (store::Timestamp(micros), Uuid::from_u64_pair(high, low)));
+        let records = table::list(self.store(), user, after, limit.unsigned_abs()).await?;
+        let last = records.last().map(|last| {
+            let (high, low) = last.id.as_u64_pair();
+            (last.create_time.0, high, low)
+        });
+        let cacheable_cursor = match (last, cursor) {
+            (None, known) if !known.is_empty() => known.to_owned(),
+            (last, _) => cursor::encode(CURSOR_KIND, &Place(last)),
+        };
+        let notifications = records.into_iter().map(listed).collect();
+        Ok(api::NotificationList { notifications, cacheable_cursor })
+    }
+
+    /// Deletes those of the notifications that are the user's; unknown ones are none of them.
+    pub async fn delete(&self, user: UserId, ids: &[String]) -> Result<(), NotificationError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ids: Result<Vec<Uuid>, _> = ids.iter().map(|id| id.parse()).collect();
+        let ids = ids.map_err(|_| NotificationError::Ids)?;
+        Ok(table::delete(self.store(), user, &ids).await?)
+    }
+}
+
+fn listed(record: NotificationRecord) -> api::Notification {
+    let NotificationRecord { id, subject, content, code, sender, create_time } = record;
+    api::Notification {
+        id: id.to_string(),
+        subject,
+        content,
+        code,
+        sender_id: if sender == UserId::NIL { String::new() } else { sender.to_string() },
+        // Whole seconds, as clients know it.
+        create_time: Some(Timestamp { seconds: create_time.unix_sec(), nanos: 0 }),
+        persistent: true,
+    }
+}
