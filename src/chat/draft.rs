@@ -11,6 +11,7 @@ use super::ChatError;
 use crate::{
     ids::{StreamId, UserId},
     presence::wire::{ChannelNames, channel_id},
+    store::{Timestamp as StoreTime, messages::MessageRecord},
 };
 
 /// What a channel message is about, by the protocol's numbers.
@@ -65,23 +66,41 @@ impl Draft {
 
     /// What everybody on the channel receives, the sender too.
     pub fn into_envelope(self) -> Envelope {
-        let names = ChannelNames::of(&self.stream);
-        let message = api::ChannelMessage {
-            channel_id: channel_id(&self.stream),
-            message_id: self.message_id.to_string(),
-            code: Some(self.code as i32),
-            sender_id: self.sender.to_string(),
+        let record = MessageRecord {
+            id: self.message_id,
+            code: self.code as i32,
+            sender: self.sender,
             username: self.username,
             content: self.content,
-            create_time: Some(timestamp(self.create_micros)),
-            update_time: Some(timestamp(self.update_micros)),
-            persistent: Some(self.persistent),
-            room_name: names.room_name,
-            group_id: names.group_id,
-            user_id_one: names.user_id_one,
-            user_id_two: names.user_id_two,
+            create_time: StoreTime(self.create_micros),
+            update_time: StoreTime(self.update_micros),
         };
+        let message = written(&self.stream, record, self.persistent);
         Envelope { cid: String::new(), message: Some(Message::ChannelMessage(message)) }
+    }
+}
+
+/// A message as the protocol writes it.
+pub(super) fn written(
+    stream: &StreamId,
+    record: MessageRecord,
+    persistent: bool,
+) -> api::ChannelMessage {
+    let names = ChannelNames::of(stream);
+    api::ChannelMessage {
+        channel_id: channel_id(stream),
+        message_id: record.id.to_string(),
+        code: Some(record.code),
+        sender_id: record.sender.to_string(),
+        username: record.username,
+        content: record.content,
+        create_time: Some(timestamp(record.create_time.0)),
+        update_time: Some(timestamp(record.update_time.0)),
+        persistent: Some(persistent),
+        room_name: names.room_name,
+        group_id: names.group_id,
+        user_id_one: names.user_id_one,
+        user_id_two: names.user_id_two,
     }
 }
 

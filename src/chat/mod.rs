@@ -13,11 +13,13 @@
 mod channel;
 mod draft;
 mod error;
+mod group;
 mod service;
 
 pub use channel::{Access, ROOM_NAME_LEN_MAX, Target, stream_of};
 pub use draft::{Code, Draft};
 pub use error::ChatError;
+pub use group::GroupEvent;
 pub use service::{ChannelJoined, Chat};
 
 #[cfg(test)]

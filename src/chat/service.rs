@@ -1,5 +1,7 @@
 //! Chat's calls, for sessions of this shard.
 
+use std::{cell::Cell, rc::Rc};
+
 use kakera_proto::realtime::{Channel, ChannelMessageAck, UserPresence};
 use kakera_shards::{Clock, Rng};
 use uuid::Uuid;
@@ -30,14 +32,16 @@ pub struct ChannelJoined {
 /// See the module's description. Clones are the same.
 #[derive(Clone)]
 pub struct Chat {
-    presences: Presences,
+    pub(super) presences: Presences,
     clock: Clock,
     rng: Rng,
+    /// The time of the last message.
+    last_micros: Rc<Cell<i64>>,
 }
 
 impl Chat {
     pub fn new(presences: Presences, clock: Clock, rng: Rng) -> Self {
-        Self { presences, clock, rng }
+        Self { presences, clock, rng, last_micros: Rc::default() }
     }
 
     /// Joins a channel to which the session has access. `then` runs when the session is a member; the
@@ -83,8 +87,7 @@ impl Chat {
     ) -> Result<Draft, ChatError> {
         let stream = stream_of(channel_id)?;
         check_content(&content)?;
-        let message_id = uuid::Builder::from_random_bytes(self.rng.bytes_16()).into_uuid();
-        self.draft(slot, stream, "sending", Code::Chat, message_id, content)
+        self.draft(slot, stream, "sending", Code::Chat, self.new_message_id(), content)
     }
 
     /// Checks a change of an earlier message and prepares it for [`Self::publish`].
@@ -129,6 +132,17 @@ impl Chat {
         });
     }
 
+    pub(super) fn new_message_id(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.rng.bytes_16()).into_uuid()
+    }
+
+    /// The time of a new message. No two of a shard have the same, for the history is ordered by it.
+    pub(super) fn now_micros(&self) -> i64 {
+        let now = self.clock.unix_micros().max(self.last_micros.get().saturating_add(1));
+        self.last_micros.set(now);
+        now
+    }
+
     fn draft(
         &self,
         slot: Slot,
@@ -141,7 +155,7 @@ impl Chat {
         let not_joined = ChatError::NotJoined(doing);
         let membership = self.presences.membership(slot, &stream).ok_or(not_joined)?;
         let member = self.presences.member(slot).ok_or(not_joined)?;
-        let now = self.clock.unix_micros();
+        let now = self.now_micros();
         Ok(Draft {
             stream,
             code,
