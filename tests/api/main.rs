@@ -6,6 +6,7 @@ mod authenticate;
 mod grpc;
 mod http;
 mod links;
+mod notifications;
 mod rpc;
 mod sessions;
 mod support;

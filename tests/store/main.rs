@@ -6,6 +6,7 @@
 mod accounts;
 mod embedded;
 mod migrations;
+mod notifications;
 mod outage;
 mod relations;
 mod support;
