@@ -1,5 +1,7 @@
 //! What is sent to a stream, encoded at most once per format and framed for the socket.
 
+use std::sync::OnceLock;
+
 use kakera_proto::{json, realtime::Envelope, table::Described};
 use prost::Message;
 
@@ -65,6 +67,28 @@ impl Outgoing {
         match format {
             Format::Json => self.json.as_ref(),
             Format::Protobuf => self.protobuf.as_ref(),
+        }
+    }
+}
+
+/// A message whose recipients' formats are not known where it is sent: the first shard that needs a
+/// format encodes it for all.
+pub struct LazyFrames {
+    encoded: Vec<u8>,
+    json: OnceLock<WireFrame>,
+    protobuf: OnceLock<WireFrame>,
+}
+
+impl LazyFrames {
+    pub fn new(envelope: &Envelope) -> Self {
+        Self { encoded: envelope.encode_to_vec(), json: OnceLock::new(), protobuf: OnceLock::new() }
+    }
+
+    /// The frame for a recipient.
+    pub fn get(&self, format: Format) -> &WireFrame {
+        match format {
+            Format::Json => self.json.get_or_init(|| json_frame(&self.encoded)),
+            Format::Protobuf => self.protobuf.get_or_init(|| WireFrame::binary(&self.encoded)),
         }
     }
 }

@@ -13,7 +13,7 @@ mod frames;
 mod local;
 
 pub use delivery::{Audience, Delivery, Targeted};
-pub use frames::{Format, Formats, Outgoing, frame};
+pub use frames::{Format, Formats, LazyFrames, Outgoing, frame};
 pub use local::{LocalMembers, Sink, Slot, Slow};
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use kakera_shards::Address;
 
-use super::{Home, JoinError, Owner, Presences, Reply, Request, Track};
+use super::{Home, JoinError, Leave, Owner, Presences, RemoveUser, Reply, Request, SendTo, Track};
 use crate::{
     fanout::{Delivery, Slot, Slow, Targeted},
-    ids::{StreamId, StreamMode, UserId},
+    ids::{SessionId, StreamId, StreamMode, UserId},
 };
 
 impl Presences {
@@ -56,32 +56,42 @@ impl Presences {
                 let online = |user: &UserId| owner.is_visible(&StreamId::status(*user));
                 answer(Reply::Online(users.into_iter().filter(online).collect()));
             }
+            Request::Find(find) => answer(self.owned(&find.stream, |owner| {
+                let found = owner.find(&find.stream, find.session);
+                Reply::Presences(found.into_iter().cloned().collect())
+            })),
+            Request::RemoveUser(remove) => {
+                let reply = self.take_remove_user(&remove);
+                self.gauge();
+                answer(reply);
+            }
             Request::Close(stream) => {
                 let reply = self.take_close(&stream);
                 self.gauge();
                 answer(reply);
             }
             Request::Track(track) => {
-                let Track { session, stream, options } = *track;
-                let slot = self.0.home.borrow().slot(session);
-                match slot {
+                let Track { user, session, stream, options } = *track;
+                match self.slot_of(session, user) {
                     Some(slot) => {
                         self.join(slot, &stream, options, |it| answer(Reply::Joined(it)));
                     }
                     None => answer(Reply::Joined(Err(JoinError::Left))),
                 }
             }
-            Request::Untrack(untrack) => {
-                let slot = self.0.home.borrow().slot(untrack.session);
-                match slot {
-                    Some(slot) => self.leave(slot, &untrack.stream, || answer(Reply::Done)),
-                    None => answer(Reply::Done),
-                }
-            }
+            Request::Untrack(untrack) => match self.slot_of(untrack.session, untrack.user) {
+                Some(slot) => self.leave(slot, &untrack.stream, || answer(Reply::Done)),
+                None => answer(Reply::Done),
+            },
             Request::Deliver(delivery) => self.deliver(&delivery),
             Request::DeliverTo(targeted) => self.deliver_to(&targeted),
+            Request::SendTo(send) => self.deliver_anywhere(&send),
             Request::Closed(stream) => {
                 let leaves = self.0.home.borrow_mut().closed(&stream);
+                self.tell(leaves);
+            }
+            Request::Removed(removed) => {
+                let leaves = self.0.home.borrow_mut().removed(removed);
                 self.tell(leaves);
             }
         }
@@ -142,6 +152,34 @@ impl Presences {
         ask(&mut self.0.owner.borrow_mut())
     }
 
+    /// Home: where a session is, if it is that user's.
+    fn slot_of(&self, session: SessionId, user: Option<UserId>) -> Option<Slot> {
+        let home = self.0.home.borrow();
+        let slot = home.slot(session)?;
+        let member = home.member(slot)?;
+        user.is_none_or(|user| member.user == user).then_some(slot)
+    }
+
+    /// Owner: ends the user's presences on a stream and tells their homes.
+    fn take_remove_user(&self, remove: &RemoveUser) -> Reply {
+        self.owned(&remove.stream, |owner| {
+            let removed = owner.remove_user(&remove.stream, remove.user);
+            let count = removed.len() as u32;
+            let mut by_home: Vec<(Address, Vec<Leave>)> = Vec::new();
+            for leave in removed {
+                let home = leave.session.home();
+                match by_home.iter_mut().find(|(address, _)| *address == home) {
+                    Some((_, batch)) => batch.push(leave),
+                    None => by_home.push((home, vec![leave])),
+                }
+            }
+            for (home, leaves) in by_home {
+                self.0.post.deliver(home, Request::Removed(leaves), false);
+            }
+            Reply::Removed(count)
+        })
+    }
+
     fn take_close(&self, stream: &StreamId) -> Reply {
         self.owned(stream, |owner| {
             for home in owner.close(stream) {
@@ -189,6 +227,23 @@ impl Presences {
                     Some(Ok(())) => self.0.counters.recipients.increment(),
                     Some(Err(Slow)) => slow.push(slot),
                     None => {}
+                }
+            }
+        }
+        self.report(slow);
+    }
+
+    /// Home: queues a message on local sessions, whatever they are on.
+    fn deliver_anywhere(&self, send: &SendTo) {
+        let mut slow = self.0.slow.take();
+        {
+            let home = self.0.home.borrow();
+            for session in &send.sessions {
+                let Some(slot) = home.slot(*session) else { continue };
+                let Some(member) = home.member(slot) else { continue };
+                match self.0.sessions.send(slot, send.frames.get(member.format)) {
+                    Ok(()) => self.0.counters.recipients.increment(),
+                    Err(Slow) => slow.push(slot),
                 }
             }
         }

@@ -314,6 +314,18 @@ impl Home {
         leaves
     }
 
+    /// The owner has ended these joins. Yields those that are still known here, which the owner is to be
+    /// told for the reason that [`Self::closed`] gives.
+    pub fn removed(&mut self, mut removed: Vec<Leave>) -> Vec<Leave> {
+        removed.retain(|leave| {
+            let Some(slot) = self.slot(leave.session) else { return false };
+            let known = self.session(slot).and_then(|session| session.find(&leave.stream));
+            known.is_some_and(|known| known.join == leave.join)
+                && self.leave(slot, &leave.stream).is_some()
+        });
+        removed
+    }
+
     /// The session's membership, once the owner has confirmed it.
     pub fn membership(&self, slot: Slot, stream: &StreamId) -> Option<Membership> {
         let membership = self.session(slot)?.find(stream);

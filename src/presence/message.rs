@@ -6,7 +6,7 @@ use kakera_proto::realtime::Envelope;
 
 use super::{Entry, JoinCounter, JoinError, JoinOptions, Joined, Presence, Reason};
 use crate::{
-    fanout::{Audience, Delivery, Targeted},
+    fanout::{Audience, Delivery, LazyFrames, Targeted},
     ids::{SessionId, StreamId, StreamMode, UserId},
 };
 
@@ -28,6 +28,10 @@ pub enum Request {
     Streams(StreamMode),
     /// To the shard that keeps these users: who of them appears online?
     Online(Vec<UserId>),
+    /// To the owner: one session's presence on the stream.
+    Find(Box<Find>),
+    /// To the owner: take every session of a user off the stream.
+    RemoveUser(Box<RemoveUser>),
     /// To the owner: take everybody off the stream.
     Close(Box<StreamId>),
     /// To the home of a session: put it on a stream, or change how it is there.
@@ -38,8 +42,12 @@ pub enum Request {
     Deliver(Arc<Delivery>),
     /// From the owner: for some local members of a stream.
     DeliverTo(Box<Targeted>),
+    /// For these sessions, wherever they are; the receiving shard is their home.
+    SendTo(Box<SendTo>),
     /// From the owner: the stream was closed, and its local members are off it.
     Closed(Box<StreamId>),
+    /// From the owner: it has ended these joins of sessions whose home this is.
+    Removed(Vec<Leave>),
 }
 
 /// The answer to a [`Request`]; those that deliver have none.
@@ -49,6 +57,8 @@ pub enum Reply {
     Done,
     /// How many sessions a message was sent to, as far as the owner knows.
     Sent(u32),
+    /// How many sessions were taken off the stream.
+    Removed(u32),
     Presences(Vec<Arc<Presence>>),
     Count(u32),
     Streams(Vec<(StreamId, u32)>),
@@ -108,9 +118,31 @@ pub struct List {
     pub others: bool,
 }
 
+/// Whose presence on a stream is asked for.
+#[derive(Clone, Debug)]
+pub struct Find {
+    pub stream: StreamId,
+    pub session: SessionId,
+}
+
+/// Whose presences on a stream are to end.
+#[derive(Clone, Debug)]
+pub struct RemoveUser {
+    pub stream: StreamId,
+    pub user: UserId,
+}
+
+/// A message for sessions, whatever they are on.
+pub struct SendTo {
+    pub frames: Arc<LazyFrames>,
+    pub sessions: Vec<SessionId>,
+}
+
 /// Put a session on a stream on somebody else's behalf.
 #[derive(Clone, Debug)]
 pub struct Track {
+    /// Where given, the session has to be this user's.
+    pub user: Option<UserId>,
     pub session: SessionId,
     pub stream: StreamId,
     pub options: JoinOptions,
@@ -119,6 +151,8 @@ pub struct Track {
 /// Take a session off a stream on somebody else's behalf.
 #[derive(Clone, Debug)]
 pub struct Untrack {
+    /// Where given, the session has to be this user's.
+    pub user: Option<UserId>,
     pub session: SessionId,
     pub stream: StreamId,
 }

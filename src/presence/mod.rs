@@ -27,16 +27,20 @@ mod post;
 mod record;
 mod service;
 mod spread;
+mod streams;
 pub mod wire;
 
 pub use error::JoinError;
 pub use hold::HELD_FRAMES_MAX;
 pub use home::{Home, HomeLimits, JoinOptions, Member, Membership};
-pub use message::{Follow, Join, Leave, List, Reply, Request, Send, Track, Untrack};
+pub use message::{
+    Find, Follow, Join, Leave, List, RemoveUser, Reply, Request, Send, SendTo, Track, Untrack,
+};
 pub use owner::{Entry, HomeCount, Joined, Owner, OwnerLimits, StreamEvent};
 pub use post::{Answer, Post, PostError, SharedPost, Then};
 pub use record::{Departure, JoinCounter, Presence, Reason};
 pub use service::{Limits, Presences, Sessions};
+pub use streams::{Appearance, StreamError, Streams};
 
 pub use crate::ids::{StreamId, StreamMode};
 

@@ -10,9 +10,9 @@ use kakera_proto::realtime::Envelope;
 use kakera_shards::{Address, Counters};
 
 use super::{
-    Home, HomeLimits, Join, JoinError, JoinOptions, Joined, Leave, List, Member, Membership, Owner,
-    OwnerLimits, PostError, Presence, Reason, Reply, Request, Send, SharedPost, StreamEvent, Track,
-    Untrack, counters::PresenceCounters, hold::Holds,
+    Home, HomeLimits, Join, JoinError, JoinOptions, Joined, Leave, Member, Membership, Owner,
+    OwnerLimits, PostError, Reason, Reply, Request, Send, SharedPost, StreamEvent, Track, Untrack,
+    counters::PresenceCounters, hold::Holds,
 };
 use crate::{
     fanout::{Audience, Sink, Slot},
@@ -200,35 +200,6 @@ impl Presences {
         self.0.post.call(owner, request, Box::new(done));
     }
 
-    /// Who is on a stream: hidden ones, others, or both.
-    pub fn list(
-        &self,
-        stream: StreamId,
-        hidden: bool,
-        others: bool,
-        then: impl FnOnce(Result<Vec<Arc<Presence>>, PostError>) + 'static,
-    ) {
-        let owner = self.0.post.owner_of(&stream);
-        let request = Request::List(Box::new(List { stream, hidden, others }));
-        let done = move |reply| match reply {
-            Ok(Reply::Presences(presences)) => then(Ok(presences)),
-            Ok(_) => then(Err(PostError::Refused)),
-            Err(error) => then(Err(error)),
-        };
-        self.0.post.call(owner, request, Box::new(done));
-    }
-
-    /// How many are on a stream, hidden ones too.
-    pub fn count(&self, stream: StreamId, then: impl FnOnce(Result<u32, PostError>) + 'static) {
-        let owner = self.0.post.owner_of(&stream);
-        let done = move |reply| match reply {
-            Ok(Reply::Count(count)) => then(Ok(count)),
-            Ok(_) => then(Err(PostError::Refused)),
-            Err(error) => then(Err(error)),
-        };
-        self.0.post.call(owner, Request::Count(Box::new(stream)), Box::new(done));
-    }
-
     /// Takes everybody off a stream, without an event.
     pub fn close_stream(
         &self,
@@ -252,7 +223,7 @@ impl Presences {
         options: JoinOptions,
         then: impl FnOnce(Result<Box<Joined>, JoinError>) + 'static,
     ) {
-        let request = Request::Track(Box::new(Track { session, stream, options }));
+        let request = Request::Track(Box::new(Track { user: None, session, stream, options }));
         let done = move |reply| match reply {
             Ok(Reply::Joined(joined)) => then(joined),
             Ok(_) | Err(_) => then(Err(JoinError::Unavailable)),
@@ -267,7 +238,7 @@ impl Presences {
         stream: StreamId,
         then: impl FnOnce(Result<(), PostError>) + 'static,
     ) {
-        let request = Request::Untrack(Box::new(Untrack { session, stream }));
+        let request = Request::Untrack(Box::new(Untrack { user: None, session, stream }));
         let done = move |reply: Result<Reply, PostError>| then(reply.map(|_| ()));
         self.0.post.call(session.home(), request, Box::new(done));
     }

@@ -90,7 +90,7 @@ impl Presences {
     }
 
     /// A message of members: best effort, so that a shard that does not keep up costs no memory here.
-    fn pass_on(&self, to: Address, request: Request) {
+    pub(super) fn pass_on(&self, to: Address, request: Request) {
         if self.0.post.deliver(to, request, true) {
             self.0.counters.deliveries.increment();
         } else {

@@ -17,10 +17,10 @@ use homes::Homes;
 use members::{Member, Members};
 use pending::Pending;
 
-use super::{Departure, JoinCounter, JoinError, Presence, Reason};
+use super::{Departure, JoinCounter, JoinError, Leave, Presence, Reason};
 use crate::{
     fanout::Formats,
-    ids::{SessionId, StreamId, StreamMode},
+    ids::{SessionId, StreamId, StreamMode, UserId},
 };
 
 /// What bounds the streams of one shard. A join beyond a bound is refused.
@@ -212,6 +212,23 @@ impl Owner {
             self.streams.remove(stream);
         }
         true
+    }
+
+    /// Ends every presence of a user on the stream. Takes time linear in the stream's members.
+    pub fn remove_user(&mut self, stream: &StreamId, user: UserId) -> Vec<Leave> {
+        let Some(state) = self.streams.get(stream) else { return Vec::new() };
+        let theirs = state.members.iter().filter(|member| member.presence.user == user);
+        let leaves = theirs.map(|member| Leave {
+            stream: stream.clone(),
+            session: member.presence.session,
+            join: member.presence.join,
+            reason: Reason::Leave,
+        });
+        let leaves: Vec<Leave> = leaves.collect();
+        for leave in &leaves {
+            self.leave(stream, leave.session, leave.join, leave.reason);
+        }
+        leaves
     }
 
     /// Takes everybody off the stream without an event, for there is nobody left to hear it. Yields the

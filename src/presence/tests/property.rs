@@ -66,7 +66,10 @@ impl World {
             66..76 => self.send(shard, slot, stream),
             76..82 => self.set_status(shard, slot),
             82..91 => self.follow(shard, slot),
-            91..96 => self.unfollow(shard, slot),
+            91..95 => self.unfollow(shard, slot),
+            95 => drop(
+                self.net.shards[shard].presences.remove_user(&stream, user(self.rng.below(USERS))),
+            ),
             96 => self.net.shards[shard].presences.close_stream(stream, |_| ()),
             _ => self.untrack(shard, slot, stream),
         }
