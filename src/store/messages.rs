@@ -3,15 +3,30 @@
 use uuid::Uuid;
 
 use super::{
+    Store,
     error::StoreError,
     row::{Columns, FromRow},
-    tx::Tx,
-    value::Timestamp,
+    tx::{Reader, Tx},
+    value::{Param, Timestamp},
 };
 use crate::{
-    ids::{GroupId, StreamMode, UserId},
+    ids::{GroupId, StreamId, StreamMode, UserId},
     params,
 };
+
+/// Whether the sender ($3) is a member of the group ($2), in whatever role.
+macro_rules! sender_is_member {
+    () => {
+        "exists (select 1 from group_edge where source_id = $2 and destination_id = $3 \
+         and state >= 0 and state <= 2)"
+    };
+}
+
+macro_rules! in_channel {
+    () => {
+        "stream_mode = $1 and stream_subject = $2 and stream_descriptor = $4 and stream_label = $5"
+    };
+}
 
 /// A stored message, without its channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +53,156 @@ impl FromRow for MessageRecord {
             create_time: columns.take()?,
             update_time: columns.take()?,
         })
+    }
+}
+
+/// Stores a new message. On a group's channel its sender must be a member: false, with nothing stored,
+/// where it is not.
+pub async fn insert(
+    store: &Store,
+    stream: &StreamId,
+    message: &MessageRecord,
+) -> Result<bool, StoreError> {
+    macro_rules! insert {
+        () => {
+            "insert into message (stream_mode, stream_subject, sender_id, stream_descriptor, \
+             stream_label, id, code, username, content, create_time, update_time) \
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11"
+        };
+    }
+    let sql = match stream.mode {
+        StreamMode::GROUP => concat!(insert!(), " where ", sender_is_member!()),
+        _ => insert!(),
+    };
+    let MessageRecord { id, code, sender, username, content, create_time, update_time } = message;
+    let params = params![
+        mode(stream.mode)?,
+        stream.subject,
+        *sender,
+        stream.subcontext,
+        stream.label(),
+        *id,
+        *code,
+        username,
+        Param::json(content),
+        *create_time,
+        *update_time,
+    ];
+    Ok(store.execute(sql, params).await? > 0)
+}
+
+/// Replaces the content of the sender's own message; yields when that was created. `None`, with nothing
+/// changed, where the channel has no such message of the sender's, or the sender is no longer a member of
+/// the group whose channel it is.
+pub async fn update(
+    store: &Store,
+    stream: &StreamId,
+    message: &MessageRecord,
+) -> Result<Option<Timestamp>, StoreError> {
+    macro_rules! update {
+        () => {
+            concat!(
+                "update message set update_time = $7, username = $8, content = $9 \
+                 where id = $6 and sender_id = $3 and ",
+                in_channel!()
+            )
+        };
+    }
+    let sql = match stream.mode {
+        StreamMode::GROUP => {
+            concat!(update!(), " and ", sender_is_member!(), " returning create_time")
+        }
+        _ => concat!(update!(), " returning create_time"),
+    };
+    let params = params![
+        mode(stream.mode)?,
+        stream.subject,
+        message.sender,
+        stream.subcontext,
+        stream.label(),
+        message.id,
+        message.update_time,
+        &message.username,
+        Param::json(&message.content),
+    ];
+    let found: Vec<(Timestamp,)> = store.returning(sql, params).await?;
+    Ok(found.first().map(|(created,)| *created))
+}
+
+/// Deletes the sender's own message; yields when it was created and last changed. `None` as for [`update`].
+pub async fn remove(
+    store: &Store,
+    stream: &StreamId,
+    id: Uuid,
+    sender: UserId,
+) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+    macro_rules! remove {
+        () => {
+            concat!("delete from message where id = $6 and sender_id = $3 and ", in_channel!())
+        };
+    }
+    let sql = match stream.mode {
+        StreamMode::GROUP => {
+            concat!(remove!(), " and ", sender_is_member!(), " returning create_time, update_time")
+        }
+        _ => concat!(remove!(), " returning create_time, update_time"),
+    };
+    let (subject, subcontext, label) = (stream.subject, stream.subcontext, stream.label());
+    let params = params![mode(stream.mode)?, subject, sender, subcontext, label, id];
+    let found: Vec<(Timestamp, Timestamp)> = store.returning(sql, params).await?;
+    Ok(found.first().copied())
+}
+
+/// A place in a channel's history: the message before or after which a page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub create_time: Timestamp,
+    pub id: Uuid,
+}
+
+/// At most `limit` messages of a channel, beyond `from` or from the end: the oldest first where
+/// `ascending`, else the newest. Walks the primary key.
+pub async fn page(
+    reader: &mut Reader<'_>,
+    stream: &StreamId,
+    from: Option<Place>,
+    ascending: bool,
+    limit: i64,
+) -> Result<Vec<MessageRecord>, StoreError> {
+    let sql = page_statement(from.is_some(), ascending);
+    let (subject, subcontext, label) = (stream.subject, stream.subcontext, stream.label());
+    let mode = mode(stream.mode)?;
+    match from {
+        None => reader.all(sql, params![mode, subject, subcontext, label, limit]).await,
+        Some(Place { create_time, id }) => {
+            let params = params![mode, subject, subcontext, label, limit, create_time, id];
+            reader.all(sql, params).await
+        }
+    }
+}
+
+/// The statement of [`page`], for those who ask the database how it would go about it.
+pub fn page_statement(beyond: bool, ascending: bool) -> &'static str {
+    macro_rules! page {
+        ($beyond:literal, $order:literal) => {
+            concat!(
+                "select id, code, sender_id, username, content, create_time, update_time \
+                 from message where stream_mode = $1 and stream_subject = $2 \
+                 and stream_descriptor = $3 and stream_label = $4",
+                $beyond,
+                " order by create_time ",
+                $order,
+                ", id ",
+                $order,
+                " limit $5"
+            )
+        };
+    }
+    match (beyond, ascending) {
+        (false, true) => page!("", "asc"),
+        (false, false) => page!("", "desc"),
+        (true, true) => page!(" and (create_time, id) > ($6, $7)", "asc"),
+        (true, false) => page!(" and (create_time, id) < ($6, $7)", "desc"),
     }
 }
 

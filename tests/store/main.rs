@@ -5,6 +5,7 @@
 
 mod accounts;
 mod embedded;
+mod messages;
 mod migrations;
 mod notifications;
 mod outage;
