@@ -38,6 +38,7 @@ impl Api {
             Rpc::LinkCustom => answer!(LinkCustom, link_custom),
             Rpc::LinkDevice => answer!(LinkDevice, link_device),
             Rpc::LinkEmail => answer!(LinkEmail, link_email),
+            Rpc::ListChannelMessages => answer!(ListChannelMessages, list_channel_messages),
             Rpc::ListNotifications => answer!(ListNotifications, list_notifications),
             Rpc::RpcFunc => answer!(RpcFunc, rpc_func),
             Rpc::UnlinkCustom => answer!(UnlinkCustom, unlink_custom),
@@ -75,7 +76,6 @@ impl Api {
             | Rpc::LinkGameCenter
             | Rpc::LinkGoogle
             | Rpc::LinkSteam
-            | Rpc::ListChannelMessages
             | Rpc::ListFriends
             | Rpc::ListFriendsOfFriends
             | Rpc::ListGroups

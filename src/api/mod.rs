@@ -9,6 +9,7 @@
 
 pub mod authorize;
 pub mod call;
+mod channels;
 pub mod client_address;
 pub mod context;
 pub mod dispatch;

@@ -11,6 +11,7 @@ use super::{authorize::Keys, reply};
 use crate::{
     accounts::{Accounts, LiveUsers},
     auth::{AuthError, Sessions, SharedKey, SignIn, Tokens, revocation::SessionCache},
+    chat::History,
     config::Config,
     error::{Error, ErrorKind},
     log::RequestIds,
@@ -68,6 +69,7 @@ pub struct Services {
     pub sign_in: SignIn,
     pub sessions: Sessions,
     pub accounts: Accounts,
+    pub history: History,
     pub notifications: Notifications,
     pub clock: Clock,
     pub request_ids: RequestIds,
@@ -96,6 +98,7 @@ impl Services {
         let sessions = Sessions::new(Rc::new(tokens), revoked, shard, session.single_session);
         Ok(Self {
             sign_in: SignIn::new(store.clone(), rng),
+            history: History::new(store.clone()),
             accounts: Accounts::new(store, sessions.clone(), live),
             sessions,
             notifications,

@@ -21,6 +21,17 @@ pub enum Access {
     Group(GroupId),
 }
 
+impl Access {
+    /// What is looked up.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Open => "nothing",
+            Self::User(_) => "user ID",
+            Self::Group(_) => "group membership",
+        }
+    }
+}
+
 /// A channel that a client wants to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

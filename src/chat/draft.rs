@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::ChatError;
 use crate::{
-    ids::{StreamId, UserId},
+    ids::StreamId,
     presence::wire::{ChannelNames, channel_id},
     store::{Timestamp as StoreTime, messages::MessageRecord},
 };
@@ -30,17 +30,54 @@ pub enum Code {
     GroupDemote = 9,
 }
 
+/// What a client does to a channel's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Send,
+    Update,
+    Remove,
+}
+
+impl Deed {
+    pub fn code(self) -> Code {
+        match self {
+            Self::Send => Code::Chat,
+            Self::Update => Code::ChatUpdate,
+            Self::Remove => Code::ChatRemove,
+        }
+    }
+
+    pub(super) fn doing(self) -> &'static str {
+        match self {
+            Self::Send => "sending",
+            Self::Update => "updating",
+            Self::Remove => "removing",
+        }
+    }
+
+    pub(super) fn verb(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Update => "update",
+            Self::Remove => "remove",
+        }
+    }
+
+    pub(super) fn object(self) -> &'static str {
+        match self {
+            Self::Send => "message",
+            Self::Update => "message update",
+            Self::Remove => "message remove",
+        }
+    }
+}
+
 /// A message that may be stored and sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     pub stream: StreamId,
-    pub code: Code,
-    pub message_id: Uuid,
-    pub sender: UserId,
-    pub username: String,
-    pub content: String,
-    pub create_micros: i64,
-    pub update_micros: i64,
+    pub deed: Deed,
+    pub message: MessageRecord,
     /// Whether it is meant for the channel's history, as the sender's join says.
     pub persistent: bool,
 }
@@ -48,15 +85,16 @@ pub struct Draft {
 impl Draft {
     /// What the sender is answered.
     pub fn ack(&self) -> ChannelMessageAck {
-        let names = ChannelNames::of(&self.stream);
+        let Self { stream, message, persistent, .. } = self;
+        let names = ChannelNames::of(stream);
         ChannelMessageAck {
-            channel_id: channel_id(&self.stream),
-            message_id: self.message_id.to_string(),
-            code: Some(self.code as i32),
-            username: self.username.clone(),
-            create_time: Some(timestamp(self.create_micros)),
-            update_time: Some(timestamp(self.update_micros)),
-            persistent: Some(self.persistent),
+            channel_id: channel_id(stream),
+            message_id: message.id.to_string(),
+            code: Some(message.code),
+            username: message.username.clone(),
+            create_time: Some(timestamp(message.create_time)),
+            update_time: Some(timestamp(message.update_time)),
+            persistent: Some(*persistent),
             room_name: names.room_name,
             group_id: names.group_id,
             user_id_one: names.user_id_one,
@@ -66,36 +104,32 @@ impl Draft {
 
     /// What everybody on the channel receives, the sender too.
     pub fn into_envelope(self) -> Envelope {
-        let record = MessageRecord {
-            id: self.message_id,
-            code: self.code as i32,
-            sender: self.sender,
-            username: self.username,
-            content: self.content,
-            create_time: StoreTime(self.create_micros),
-            update_time: StoreTime(self.update_micros),
-        };
-        let message = written(&self.stream, record, self.persistent);
-        Envelope { cid: String::new(), message: Some(Message::ChannelMessage(message)) }
+        envelope(&self.stream, self.persistent, self.message)
     }
+}
+
+/// The envelope with which a channel's sessions receive a message.
+pub(super) fn envelope(stream: &StreamId, persistent: bool, message: MessageRecord) -> Envelope {
+    let message = Message::ChannelMessage(written(stream, persistent, message));
+    Envelope { cid: String::new(), message: Some(message) }
 }
 
 /// A message as the protocol writes it.
 pub(super) fn written(
     stream: &StreamId,
-    record: MessageRecord,
     persistent: bool,
+    message: MessageRecord,
 ) -> api::ChannelMessage {
     let names = ChannelNames::of(stream);
     api::ChannelMessage {
         channel_id: channel_id(stream),
-        message_id: record.id.to_string(),
-        code: Some(record.code),
-        sender_id: record.sender.to_string(),
-        username: record.username,
-        content: record.content,
-        create_time: Some(timestamp(record.create_time.0)),
-        update_time: Some(timestamp(record.update_time.0)),
+        message_id: message.id.to_string(),
+        code: Some(message.code),
+        sender_id: message.sender.to_string(),
+        username: message.username,
+        content: message.content,
+        create_time: Some(timestamp(message.create_time)),
+        update_time: Some(timestamp(message.update_time)),
         persistent: Some(persistent),
         room_name: names.room_name,
         group_id: names.group_id,
@@ -116,9 +150,9 @@ pub(super) fn check_content(content: &str) -> Result<(), ChatError> {
     if object { Ok(()) } else { Err(ChatError::Content) }
 }
 
-fn timestamp(unix_micros: i64) -> Timestamp {
+fn timestamp(StoreTime(micros): StoreTime) -> Timestamp {
     Timestamp {
-        seconds: unix_micros.div_euclid(1_000_000),
-        nanos: (unix_micros.rem_euclid(1_000_000) * 1000) as i32,
+        seconds: micros.div_euclid(1_000_000),
+        nanos: (micros.rem_euclid(1_000_000) * 1000) as i32,
     }
 }

@@ -5,9 +5,7 @@
 //!                             -> after its commit:   chat.announce(&note, name)
 //! ```
 
-use kakera_proto::realtime::{Envelope, envelope::Message};
-
-use super::{Chat, Code, draft::written};
+use super::{Chat, Code, draft::envelope};
 use crate::{
     fanout::Audience,
     ids::{GroupId, StreamId, UserId},
@@ -61,7 +59,7 @@ impl Chat {
     /// the history has the note all the same.
     pub fn announce(&self, note: &GroupNote, username: String) {
         let stream = StreamId::group(note.group);
-        let record = MessageRecord {
+        let message = MessageRecord {
             id: note.id,
             code: note.code.into(),
             sender: note.user,
@@ -70,8 +68,7 @@ impl Chat {
             create_time: note.time,
             update_time: note.time,
         };
-        let message = Message::ChannelMessage(written(&stream, record, true));
-        let envelope = Envelope { cid: String::new(), message: Some(message) };
+        let envelope = envelope(&stream, true, message);
         if self.presences.send(stream, Audience::All, envelope).is_err() {
             tracing::warn!(group = %note.group, "A group was not told of its members live.");
         }

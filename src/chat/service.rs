@@ -1,32 +1,34 @@
 //! Chat's calls, for sessions of this shard.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use kakera_proto::realtime::{Channel, ChannelMessageAck, UserPresence};
 use kakera_shards::{Clock, Rng};
 use uuid::Uuid;
 
 use super::{
-    ChatError, Code, Draft, Target,
+    ChatError, Deed, Draft, Target,
     draft::{check_content, message_uuid},
     stream_of,
 };
 use crate::{
     fanout::{Audience, Slot},
     ids::{StreamId, StreamMode, UserId},
+    notifications::{Notice, codes},
     presence::{
         JoinError, JoinOptions, Joined, Member, Presences,
         wire::{self, ChannelNames, channel_id},
     },
+    store::{Timestamp, messages::MessageRecord},
 };
 
 /// What a join answers, and what else it brings about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelJoined {
     pub channel: Channel,
-    /// The other side of a direct message, who is not there and is to be notified. Only a session that
-    /// was not on the channel before brings this about.
-    pub invite: Option<UserId>,
+    /// What the other side of a direct message is to be told, who is not there. Only a session that was
+    /// not on the channel before brings this about.
+    pub invite: Option<(UserId, Notice)>,
 }
 
 /// See the module's description. Clones are the same.
@@ -78,7 +80,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Checks a new message and prepares it for [`Self::publish`].
+    /// Checks a new message and prepares it for [`super::History::keep`] and [`Self::publish`].
     pub fn draft_send(
         &self,
         slot: Slot,
@@ -87,10 +89,10 @@ impl Chat {
     ) -> Result<Draft, ChatError> {
         let stream = stream_of(channel_id)?;
         check_content(&content)?;
-        self.draft(slot, stream, "sending", Code::Chat, self.new_message_id(), content)
+        self.draft(slot, stream, Deed::Send, self.new_message_id(), content)
     }
 
-    /// Checks a change of an earlier message and prepares it for [`Self::publish`].
+    /// Checks a change of an earlier message and prepares it for [`super::History::keep`] and [`Self::publish`].
     pub fn draft_update(
         &self,
         slot: Slot,
@@ -101,11 +103,10 @@ impl Chat {
         let message_id = message_uuid(message_id)?;
         let stream = stream_of(channel_id)?;
         check_content(&content)?;
-        let draft = self.draft(slot, stream, "updating", Code::ChatUpdate, message_id, content)?;
-        if draft.persistent { Err(ChatError::HistoryNotBuilt) } else { Ok(draft) }
+        self.draft(slot, stream, Deed::Update, message_id, content)
     }
 
-    /// Checks the removal of an earlier message and prepares it for [`Self::publish`].
+    /// Checks the removal of an earlier message and prepares it for [`super::History::keep`] and [`Self::publish`].
     pub fn draft_remove(
         &self,
         slot: Slot,
@@ -115,20 +116,24 @@ impl Chat {
         let message_id = message_uuid(message_id)?;
         let stream = stream_of(channel_id)?;
         let content = "{}".to_owned();
-        let draft = self.draft(slot, stream, "removing", Code::ChatRemove, message_id, content)?;
-        if draft.persistent { Err(ChatError::HistoryNotBuilt) } else { Ok(draft) }
+        self.draft(slot, stream, Deed::Remove, message_id, content)
     }
 
-    /// Sends a message to everybody on its channel. `then` runs after it has left for them, so that the
-    /// sender receives the message first and the acknowledgement second.
+    /// Sends a message, kept already where it is meant to be, to everybody on its channel. `then` runs
+    /// after it has left for them, so that the sender receives the message first and the acknowledgement
+    /// second. A message that was kept is acknowledged also where the channel's owner is too busy to send
+    /// it: the sender is not to write it once more.
     pub fn publish(
         &self,
         draft: Draft,
         then: impl FnOnce(Result<ChannelMessageAck, ChatError>) + 'static,
     ) {
-        let (ack, stream) = (draft.ack(), draft.stream.clone());
+        let (ack, stream, kept) = (draft.ack(), draft.stream.clone(), draft.persistent);
         self.presences.send_then(stream, Audience::All, draft.into_envelope(), move |sent| {
-            then(sent.map(|_| ack).map_err(|_| ChatError::Busy));
+            if sent.is_err() {
+                tracing::warn!(channel_id = %ack.channel_id, "A message was not sent live.");
+            }
+            then(if sent.is_ok() || kept { Ok(ack) } else { Err(ChatError::Busy) });
         });
     }
 
@@ -147,26 +152,24 @@ impl Chat {
         &self,
         slot: Slot,
         stream: StreamId,
-        doing: &'static str,
-        code: Code,
+        deed: Deed,
         message_id: Uuid,
         content: String,
     ) -> Result<Draft, ChatError> {
-        let not_joined = ChatError::NotJoined(doing);
+        let not_joined = ChatError::NotJoined(deed);
         let membership = self.presences.membership(slot, &stream).ok_or(not_joined)?;
         let member = self.presences.member(slot).ok_or(not_joined)?;
-        let now = self.now_micros();
-        Ok(Draft {
-            stream,
-            code,
-            message_id,
+        let now = Timestamp(self.now_micros());
+        let message = MessageRecord {
+            id: message_id,
+            code: deed.code() as i32,
             sender: member.user,
             username: member.username.to_string(),
             content,
-            create_micros: now,
-            update_micros: now,
-            persistent: membership.persistence,
-        })
+            create_time: now,
+            update_time: now,
+        };
+        Ok(Draft { stream, deed, message, persistent: membership.persistence })
     }
 }
 
@@ -193,8 +196,19 @@ fn channel_joined(
         user_id_one: names.user_id_one,
         user_id_two: names.user_id_two,
     };
-    let other = if stream.subject == member.user.0 { stream.subcontext } else { stream.subject };
-    let absent = !joined.presences.iter().any(|presence| presence.user.0 == other);
-    let invites = joined.new && stream.mode == StreamMode::DIRECT && absent;
-    ChannelJoined { channel, invite: invites.then_some(UserId(other)) }
+    ChannelJoined { channel, invite: joined.new.then(|| invite(stream, member, joined)).flatten() }
+}
+
+fn invite(stream: &StreamId, member: &Member, joined: &Joined) -> Option<(UserId, Notice)> {
+    let me = member.user;
+    let other = if stream.subject == me.0 { stream.subcontext } else { stream.subject };
+    let there = joined.presences.iter().any(|presence| presence.user.0 == other);
+    if stream.mode != StreamMode::DIRECT || there || other == me.0 {
+        return None;
+    }
+    let subject = format!("{} wants to chat", member.username);
+    let content = BTreeMap::from([("username", &*member.username)]);
+    // Names are short enough for a subject.
+    let notice = Notice::stored(codes::DM_REQUEST, subject, &content, Some(me)).ok()?;
+    Some((UserId(other), notice))
 }

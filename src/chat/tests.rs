@@ -209,11 +209,16 @@ fn a_direct_channel_invites_who_is_not_there() {
     let (ann, bob) = (talk.open(1), talk.open(2));
     let to_bob = Target::read(user(1), &user(2).to_string(), DIRECT).expect("a channel");
     let joined = talk.join(1, ann, &to_bob, true);
-    assert_eq!(joined.invite, Some(user(2)));
+    let (to, notice) = joined.invite.expect("bob is not there");
+    assert_eq!((to, notice.code, notice.persistent), (user(2), -1, true));
+    assert_eq!((notice.subject.as_str(), notice.sender), ("user-1 wants to chat", Some(user(1))));
+    assert_eq!(notice.content, r#"{"username":"user-1"}"#);
     assert_eq!(joined.channel.user_id_one, user(1).to_string());
     assert_eq!(joined.channel.user_id_two, user(2).to_string());
     assert_eq!(talk.join(1, ann, &to_bob, true).invite, None, "only once");
     assert_eq!(talk.join(2, bob, &to_bob, true).invite, None, "the other is there");
+    let to_self = Target::read(user(1), &user(1).to_string(), DIRECT).expect("a channel");
+    assert_eq!(talk.join(1, ann, &to_self, true).invite, None, "nobody invites oneself");
 }
 
 #[test]
@@ -225,15 +230,38 @@ fn what_is_wrong_with_a_message_is_told_in_the_order_of_the_protocol() {
     let send = |channel: &str, content: &str| chat.draft_send(ann, channel, content.into());
     assert_eq!(send("nowhere", "[]").unwrap_err(), ChatError::ChannelId);
     assert_eq!(send("2...lobby", "[]").unwrap_err(), ChatError::Content);
-    assert_eq!(send("2...lobby", "{}").unwrap_err(), ChatError::NotJoined("sending"));
+    assert_eq!(send("2...lobby", "{}").unwrap_err(), ChatError::NotJoined(Deed::Send));
     let update = |id: &str, content: &str| chat.draft_update(ann, "2...lobby", id, content.into());
     assert_eq!(update("x", "[]").unwrap_err(), ChatError::MessageId);
     assert_eq!(update(&id, "").unwrap_err(), ChatError::Content);
-    assert_eq!(update(&id, "{}").unwrap_err(), ChatError::NotJoined("updating"));
+    assert_eq!(update(&id, "{}").unwrap_err(), ChatError::NotJoined(Deed::Update));
     let remove = chat.draft_remove(ann, "2...lobby", &id);
-    assert_eq!(remove.unwrap_err(), ChatError::NotJoined("removing"));
+    assert_eq!(remove.unwrap_err(), ChatError::NotJoined(Deed::Remove));
     assert_eq!(ChatError::Content.code(), RealtimeCode::BadInput);
-    assert_eq!(ChatError::HistoryNotBuilt.code(), RealtimeCode::RuntimeException);
+    for (error, code, sentence) in [
+        (
+            ChatError::NotJoined(Deed::Send),
+            RealtimeCode::BadInput,
+            "Must join channel before sending messages",
+        ),
+        (
+            ChatError::NoMessage(Deed::Update),
+            RealtimeCode::BadInput,
+            "Could not find message to update in channel history",
+        ),
+        (
+            ChatError::NotKept(Deed::Remove),
+            RealtimeCode::RuntimeException,
+            "Could not persist message remove to channel history",
+        ),
+        (
+            ChatError::NotChecked("user ID"),
+            RealtimeCode::RuntimeException,
+            "Failed to look up user ID",
+        ),
+    ] {
+        assert_eq!((error.code(), error.to_string().as_str()), (code, sentence));
+    }
 }
 
 #[test]
@@ -253,23 +281,81 @@ fn content_is_a_json_object_of_any_depth() {
 }
 
 #[test]
-fn a_message_of_a_live_join_can_be_changed_and_one_meant_for_history_not_yet() {
+fn the_join_says_whether_messages_are_kept_and_groups_always_ask_the_store() {
     let talk = Talk::new();
     let ann = talk.open(1);
     let id = Uuid::from_u128(77).to_string();
-    for (room, persistence) in [("live", false), ("stored", true)] {
-        let target = Target::read(user(1), room, ROOM).expect("a room");
+    let group = GroupId(Uuid::from_u128(5));
+    for (target, kind, persistence) in
+        [("live", ROOM, false), ("stored", ROOM, true), (&*group.to_string(), GROUP, false)]
+    {
+        let target = Target::read(user(1), target, kind).expect("a channel");
         talk.join(1, ann, &target, persistence);
     }
     talk.received(1, ann);
-    let draft = talk.chats[0].draft_update(ann, "2...live", &id, "{}".into()).expect("is fine");
-    assert_eq!((draft.code, draft.message_id.to_string()), (Code::ChatUpdate, id.clone()));
-    let removal = talk.chats[0].draft_remove(ann, "2...live", &id).expect("is fine");
-    assert_eq!((removal.code, removal.content.as_str()), (Code::ChatRemove, "{}"));
-    let stored = talk.chats[0].draft_update(ann, "2...stored", &id, "{}".into());
-    assert_eq!(stored.unwrap_err(), ChatError::HistoryNotBuilt);
-    let stored = talk.chats[0].draft_remove(ann, "2...stored", &id);
-    assert_eq!(stored.unwrap_err(), ChatError::HistoryNotBuilt);
+    let chat = &talk.chats[0];
+    let draft = chat.draft_update(ann, "2...live", &id, "{}".into()).expect("is fine");
+    assert_eq!((draft.deed, draft.message.id.to_string()), (Deed::Update, id.clone()));
+    assert!(!draft.persistent && !History::concerns(&draft));
+    let removal = chat.draft_remove(ann, "2...stored", &id).expect("is fine");
+    assert_eq!((removal.deed, removal.message.content.as_str()), (Deed::Remove, "{}"));
+    assert_eq!(removal.message.code, Code::ChatRemove as i32);
+    assert!(removal.persistent && History::concerns(&removal));
+    let to_group = chat.draft_send(ann, &format!("3.{group}.."), "{}".into()).expect("is fine");
+    assert!(!to_group.persistent && History::concerns(&to_group));
+}
+
+#[test]
+fn no_two_messages_of_a_shard_have_the_same_time() {
+    let talk = Talk::new();
+    let ann = talk.open(1);
+    let lobby = Target::read(user(1), "lobby", ROOM).expect("a room");
+    talk.join(1, ann, &lobby, true);
+    let times: Vec<_> = (0..100)
+        .map(|_| talk.chats[0].draft_send(ann, "2...lobby", "{}".into()).expect("is fine"))
+        .map(|draft| draft.message.create_time)
+        .collect();
+    assert!(times.is_sorted_by(|earlier, later| earlier < later), "{times:?}");
+}
+
+#[test]
+fn a_group_is_told_of_its_members() {
+    let talk = Talk::new();
+    let (ann, bob) = (talk.open(1), talk.open(2));
+    let group = GroupId(Uuid::from_u128(5));
+    let target = Target::read(user(1), &group.to_string(), GROUP).expect("a channel");
+    talk.join(1, ann, &target, true);
+    talk.join(2, bob, &target, true);
+    talk.received(1, ann);
+    talk.received(2, bob);
+    for (event, code) in [
+        (GroupEvent::Join, 3),
+        (GroupEvent::Add, 4),
+        (GroupEvent::Leave, 5),
+        (GroupEvent::Kick, 6),
+        (GroupEvent::Promote, 7),
+        (GroupEvent::Ban, 8),
+        (GroupEvent::Demote, 9),
+    ] {
+        let note = talk.chats[1].group_event(group, event, user(3));
+        assert_eq!((i32::from(note.code), note.group, note.user), (code, group, user(3)));
+        talk.chats[1].announce(&note, "cat".to_owned());
+        talk.net.settle();
+        for (number, slot) in [(1, ann), (2, bob)] {
+            let received = talk.received(number, slot);
+            let [Envelope { message: Some(Message::ChannelMessage(message)), .. }] = &received[..]
+            else {
+                panic!("one message: {received:?}");
+            };
+            assert_eq!((message.code, message.content.as_str()), (Some(code), "{}"));
+            assert_eq!(message.sender_id, user(3).to_string());
+            assert_eq!((message.username.as_str(), message.persistent), ("cat", Some(true)));
+            assert_eq!(
+                (&message.group_id, &message.message_id),
+                (&group.to_string(), &note.id.to_string())
+            );
+        }
+    }
 }
 
 #[test]

@@ -19,9 +19,9 @@ impl AccessCheck {
     }
 
     /// Whether `me` may join a channel.
-    pub(super) async fn channel(&self, me: UserId, access: Access) -> Result<(), ChannelRefused> {
+    pub(super) async fn channel(&self, me: UserId, access: Access) -> Result<(), ChatError> {
         let (allowed, otherwise) = match access {
-            Access::Open => (Ok(true), ChatError::ChannelId),
+            Access::Open => return Ok(()),
             Access::User(other) => {
                 let ask = async move |reader: &mut crate::store::Reader<'_>| {
                     relations::exists_and_does_not_block(reader, other, me).await
@@ -37,8 +37,11 @@ impl AccessCheck {
         };
         match allowed {
             Ok(true) => Ok(()),
-            Ok(false) => Err(ChannelRefused::Chat(otherwise)),
-            Err(error) => Err(ChannelRefused::Store(error)),
+            Ok(false) => Err(otherwise),
+            Err(error) => {
+                tracing::error!(%error, "A channel's access could not be checked.");
+                Err(ChatError::NotChecked(access.what()))
+            }
         }
     }
 
@@ -51,23 +54,5 @@ impl AccessCheck {
                 relations::existing(reader, &ids, &names).await
             })
             .await
-    }
-}
-
-/// Why a channel may not be joined.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ChannelRefused {
-    #[error(transparent)]
-    Chat(ChatError),
-    #[error("The channel could not be checked.")]
-    Store(#[source] StoreError),
-}
-
-impl ChannelRefused {
-    pub(super) fn code(&self) -> crate::error::RealtimeCode {
-        match self {
-            Self::Chat(error) => error.code(),
-            Self::Store(_) => crate::error::RealtimeCode::RuntimeException,
-        }
     }
 }

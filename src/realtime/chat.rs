@@ -13,7 +13,9 @@ use super::{
     reply::{refuse, reply},
 };
 use crate::{
-    chat::{Access, ChannelJoined, ChatError, Draft, Target},
+    chat::{Access, ChannelJoined, ChatError, Draft, History, Target},
+    ids::UserId,
+    notifications::Notice,
     session::{Session, Turn},
 };
 
@@ -39,7 +41,7 @@ impl Realtime {
                     }
                     match allowed {
                         Ok(()) => this.enter(&session, cid, turn, (&target, hidden, persistence)),
-                        Err(error) => refuse(&session, cid, error.code(), error.to_string()),
+                        Err(error) => refused(&session, cid, error),
                     }
                 });
             }
@@ -53,13 +55,24 @@ impl Realtime {
         turn: Turn,
         (target, hidden, persistence): (&Target, bool, bool),
     ) {
-        let this = Rc::clone(session);
-        self.chat.join(session.slot, target, hidden, persistence, move |joined| {
-            match joined {
-                Ok(ChannelJoined { channel, .. }) => {
-                    reply(&this, cid, Some(Message::Channel(channel)));
+        let (this, session) = (self.clone(), Rc::clone(session));
+        self.chat.join(session.slot, target, hidden, persistence, move |joined| match joined {
+            Ok(ChannelJoined { channel, invite }) => {
+                reply(&session, cid, Some(Message::Channel(channel)));
+                if let Some(invite) = invite {
+                    this.invite(invite, turn);
                 }
-                Err(error) => refused(&this, cid, error),
+            }
+            Err(error) => refused(&session, cid, error),
+        });
+    }
+
+    /// Tells who is meant by a direct message. The session goes on when that is stored.
+    fn invite(&self, invite: (UserId, Notice), turn: Turn) {
+        let notifications = self.notifications.clone();
+        runtime::spawn("channel_invite", async move {
+            if let Err(error) = notifications.send(&[invite]).await {
+                tracing::warn!(%error, "A user was not told of a direct message.");
             }
             drop(turn);
         });
@@ -116,15 +129,28 @@ impl Realtime {
             Err(error) => return refused(session, cid, error),
         };
         let turn = session.begin_turn();
-        let this = Rc::clone(session);
-        let answer = move |sent: Result<ChannelMessageAck, ChatError>| {
+        if !History::concerns(&draft) {
+            return self.send(session, cid, turn, draft);
+        }
+        let (this, session) = (self.clone(), Rc::clone(session));
+        // What is kept is sent, also where its sender is gone by then.
+        runtime::spawn("channel_message", async move {
+            match this.history.keep(draft).await {
+                Ok(draft) => this.send(&session, cid, turn, draft),
+                Err(error) => refused(&session, cid, error),
+            }
+        });
+    }
+
+    fn send(&self, session: &Rc<Session>, cid: String, turn: Turn, draft: Draft) {
+        let session = Rc::clone(session);
+        self.chat.publish(draft, move |sent: Result<ChannelMessageAck, ChatError>| {
             match sent {
-                Ok(ack) => reply(&this, cid, Some(Message::ChannelMessageAck(ack))),
-                Err(error) => refused(&this, cid, error),
+                Ok(ack) => reply(&session, cid, Some(Message::ChannelMessageAck(ack))),
+                Err(error) => refused(&session, cid, error),
             }
             drop(turn);
-        };
-        self.chat.publish(draft, answer);
+        });
     }
 }
 

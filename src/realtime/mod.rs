@@ -23,8 +23,15 @@ use access::AccessCheck;
 use match_tokens::MatchTokens;
 
 use crate::{
-    auth, chat::Chat, config::Config, matches::Matches, presence::Presences, session::Sessions,
-    status::Statuses, store::Store,
+    auth,
+    chat::{Chat, History},
+    config::Config,
+    matches::Matches,
+    notifications::Notifications,
+    presence::Presences,
+    session::Sessions,
+    status::Statuses,
+    store::Store,
 };
 
 /// The realtime side of one shard. Clones are the same.
@@ -33,6 +40,8 @@ pub struct Realtime {
     sessions: Sessions,
     presences: Presences,
     chat: Chat,
+    history: History,
+    notifications: Notifications,
     matches: Matches,
     statuses: Statuses,
     auth: auth::sessions::Sessions,
@@ -45,6 +54,7 @@ pub struct Realtime {
 /// The services that envelopes are handed to.
 pub struct Services {
     pub chat: Chat,
+    pub notifications: Notifications,
     pub matches: Matches,
     pub statuses: Statuses,
     pub auth: auth::sessions::Sessions,
@@ -58,7 +68,7 @@ impl Realtime {
         services: Services,
         config: &Config,
     ) -> Self {
-        let Services { chat, matches, statuses, auth, store } = services;
+        let Services { chat, notifications, matches, statuses, auth, store } = services;
         Self {
             sessions,
             presences,
@@ -66,6 +76,8 @@ impl Realtime {
             matches,
             statuses,
             auth,
+            history: History::new(store.clone()),
+            notifications,
             access: AccessCheck::new(store),
             match_tokens: Rc::new(MatchTokens::new(config.session.encryption_key.expose())),
             proxy_count: config.socket.proxy_count,

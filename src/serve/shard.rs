@@ -116,6 +116,7 @@ fn build(
         (clock.clone(), rng.clone()),
         &counters,
     );
+    let chat = Chat::new(presences.clone(), clock.clone(), rng.clone());
     let services = api::Services::new(
         config,
         (store.clone(), clock.clone(), rng.clone()),
@@ -127,7 +128,8 @@ fn build(
     let api = Api::new(ApiSettings::new(config), services);
 
     let services = realtime::Services {
-        chat: Chat::new(presences.clone(), clock.clone(), rng.clone()),
+        chat,
+        notifications,
         matches: Matches::new(presences.clone(), context.me(), rng, config.session.single_match),
         statuses: Statuses::new(presences.clone()),
         auth,

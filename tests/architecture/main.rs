@@ -55,6 +55,7 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("session", "presence", "a session's memberships end with it"),
     ("store", "params", "its own macro"),
     ("realtime", "api", "a socket's address is read behind proxies as a request's is"),
+    ("chat", "notifications", "a direct message invites who is not there"),
     ("accounts", "auth", "deleting and banning ends sessions"),
 ];
 
