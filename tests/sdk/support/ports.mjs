@@ -9,6 +9,17 @@ function listen(port) {
   });
 }
 
+/** Whether somebody listens on the port. */
+export async function isTaken(port) {
+  try {
+    const held = await listen(port);
+    await new Promise((done) => held.close(done));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** The base of a run of `count` neighbouring free ports: gRPC takes the port below the request port. */
 export async function freePorts(count) {
   for (let attempt = 0; attempt < 100; attempt += 1) {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePorts } from "./ports.mjs";
+import { freePorts, isTaken } from "./ports.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 export const binary = process.env.SERVER_UNDER_TEST ?? path.join(root, "target/release/kakera");
@@ -77,7 +77,10 @@ export class Server {
   /** kill -9: what was acknowledged must be there after `up()`. */
   async kill() {
     this.process.kill("SIGKILL");
-    return this.exited;
+    const how = await this.exited;
+    // The kernel ends a killed ring, and frees its ports, a moment after the process is gone.
+    while (await isTaken(this.port)) await sleep(10);
+    return how;
   }
 
   async terminate() {
