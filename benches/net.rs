@@ -101,6 +101,7 @@ impl Server {
                 let services = Services {
                     http: Rc::new(Hello),
                     sockets: Some(Rc::new(Echoing(Rc::default()))),
+                    flood: None,
                 };
                 let any = "127.0.0.1:0".parse().unwrap();
                 let mut config = FrontConfig::default();

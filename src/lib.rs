@@ -12,6 +12,7 @@ pub mod console;
 pub mod cursor;
 pub mod error;
 pub mod fanout;
+pub mod flood;
 pub mod ids;
 pub mod limits;
 pub mod log;

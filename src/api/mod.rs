@@ -13,6 +13,7 @@ mod channels;
 pub mod client_address;
 pub mod context;
 pub mod dispatch;
+pub mod flood;
 pub mod grpc;
 pub mod http;
 pub mod path;
@@ -29,4 +30,5 @@ mod users;
 
 pub use client_address::ClientAddress;
 pub use context::{Caller, Context};
+pub use flood::FloodGate;
 pub use service::{Api, ApiSettings, Services};

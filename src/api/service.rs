@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use kakera_shards::{Clock, Rng, runtime};
 
-use super::{authorize::Keys, reply};
+use super::{authorize::Keys, flood::FloodGate, reply};
 use crate::{
     accounts::{Accounts, LiveUsers},
     auth::{AuthError, Sessions, SharedKey, SignIn, Tokens, revocation::SessionCache},
@@ -113,11 +113,13 @@ impl Services {
 pub struct Api {
     pub(super) settings: ApiSettings,
     pub(super) services: Services,
+    /// Whose requests are answered how often; without it all are.
+    pub(super) flood: Option<FloodGate>,
 }
 
 impl Api {
-    pub fn new(settings: ApiSettings, services: Services) -> Self {
-        Self { settings, services }
+    pub fn new(settings: ApiSettings, services: Services, flood: Option<FloodGate>) -> Self {
+        Self { settings, services, flood }
     }
 
     /// Runs a call to its end, or to its deadline, and counts it.
@@ -145,10 +147,11 @@ impl Api {
 impl HttpService for Api {
     fn call(&self, request: Request) -> LocalBoxFuture<'_, Response> {
         Box::pin(async move {
-            let mut response = if super::grpc::is_grpc(&request) {
-                self.grpc(request).await
-            } else {
-                self.http(request).await
+            let refused = self.flood.as_ref().and_then(|gate| gate.refusal(&request));
+            let mut response = match refused {
+                Some(response) => response,
+                None if super::grpc::is_grpc(&request) => self.grpc(request).await,
+                None => self.http(request).await,
             };
             for (name, value) in &self.settings.extra_headers {
                 if !response.headers.contains_key(name) {

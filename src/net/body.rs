@@ -9,6 +9,7 @@ use kakera_shards::runtime;
 
 use super::{
     compression::{self, DecodeError, Encoding},
+    front::NetCounters,
     http::HttpLimits,
 };
 use crate::error::{Error, ErrorKind};
@@ -17,16 +18,32 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct Refused {
     pub(super) error: Error,
     pub(super) status: Option<StatusCode>,
+    bound: Option<Bound>,
+}
+
+/// A bound that a body broke.
+#[derive(Clone, Copy)]
+enum Bound {
+    Size,
+    Time,
 }
 
 impl Refused {
     fn invalid(message: &'static str) -> Self {
-        Self { error: Error::invalid(message), status: None }
+        Self { error: Error::invalid(message), status: None, bound: None }
+    }
+
+    pub(super) fn count(&self, counters: &NetCounters) {
+        match self.bound {
+            None => {}
+            Some(Bound::Size) => counters.bodies_too_large.increment(),
+            Some(Bound::Time) => counters.bodies_too_slow.increment(),
+        }
     }
 
     fn too_large() -> Self {
         // The reference's words and its 400.
-        Self::invalid("http: request body too large")
+        Self { bound: Some(Bound::Size), ..Self::invalid("http: request body too large") }
     }
 }
 
@@ -44,6 +61,7 @@ pub(super) async fn read(
         Err(Refused {
             error: Error::new(ErrorKind::DeadlineExceeded, "The request body came too slowly."),
             status: Some(StatusCode::REQUEST_TIMEOUT),
+            bound: Some(Bound::Time),
         })
     })?;
     let Some(encoding) = Encoding::of_body(headers) else { return Ok(body) };

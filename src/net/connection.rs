@@ -194,12 +194,16 @@ impl Connection {
             && head.method == Method::GET
             && head.uri.path() == SOCKET_PATH
         {
+            let version = head.version;
             let opened = AssertUnwindSafe(self.open_socket(&*sockets, head)).catch_unwind().await;
-            return Ok(plain(opened.unwrap_or_else(|panic| panicked(&*panic))));
+            let mut response = opened.unwrap_or_else(|panic| panicked(&*panic));
+            self.close_if_asked(version, &mut response);
+            return Ok(plain(response));
         }
         let limits = &self.shared.config.http;
         let grpc = is_grpc(&head.headers);
         let encoding = if grpc { None } else { Encoding::accepted(&head.headers) };
+        let version = head.version;
         let (mut request, body) = self.whole(head, body).await;
         let response = match body {
             Ok(body) => {
@@ -207,6 +211,7 @@ impl Connection {
                 self.call(request).await
             }
             Err(refused) => {
+                refused.count(&self.shared.counters);
                 let mut response = self.refuse(&request, &refused.error);
                 if let (Some(status), false) = (refused.status, grpc) {
                     response.status = status;
@@ -219,10 +224,19 @@ impl Connection {
             }
         };
         let mut response = response;
+        self.close_if_asked(version, &mut response);
         if !grpc {
             compress(&mut response, encoding, limits.compress_bytes_min);
         }
         Ok(plain(response))
+    }
+
+    /// HTTP/1.1 closes after a response whose head says so. HTTP/2 has no such header: it takes no new
+    /// requests, and ends with those at hand.
+    fn close_if_asked(&self, version: Version, response: &mut Response) {
+        if version == Version::HTTP_2 && response.headers.remove(header::CONNECTION).is_some() {
+            self.watch.drain();
+        }
     }
 
     async fn whole(&self, head: Parts, body: Incoming) -> (Request, Result<Bytes, body::Refused>) {

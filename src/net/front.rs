@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use kakera_shards::{
-    runtime,
+    Counter, Counters, runtime,
     socket::{ListenOptions, Listening, Socket, Sockets, Stream},
 };
 use slab::Slab;
@@ -22,6 +22,7 @@ use super::{
     watch::{Times, Watch},
     websocket::{SocketService, WebSocketConfig},
 };
+use crate::flood::AddressTable;
 
 /// Bounds of a front, for each shard.
 #[derive(Clone, Debug, Default)]
@@ -37,16 +38,36 @@ pub struct Services {
     pub http: Rc<dyn HttpService>,
     /// WebSocket connections at `/ws`; without it that path is a request like others.
     pub sockets: Option<Rc<dyn SocketService>>,
+    /// Whose connections are accepted how often; without it all are.
+    pub flood: Option<Rc<AddressTable>>,
 }
 
 pub(super) struct Shared {
     pub(super) config: FrontConfig,
     pub(super) services: Services,
+    pub(super) counters: NetCounters,
     certificates: Option<Certificates>,
     times: Rc<Times>,
     /// Connections that speak HTTP.
     connections: RefCell<Slab<Weak<Watch>>>,
     draining: Cell<bool>,
+}
+
+/// Requests that a limit of [`HttpLimits`] kept from the service.
+pub(super) struct NetCounters {
+    pub(super) bodies_too_large: Counter,
+    pub(super) bodies_too_slow: Counter,
+}
+
+impl NetCounters {
+    fn new(counters: &Counters) -> Self {
+        Self {
+            bodies_too_large: counters
+                .counter("http_bodies_too_large", "Requests refused for the size of their body."),
+            bodies_too_slow: counters
+                .counter("http_bodies_too_slow", "Requests whose body did not come in time."),
+        }
+    }
 }
 
 /// A port of this shard. It goes on when dropped; [`Front::stop`] ends it.
@@ -70,6 +91,7 @@ impl Front {
         let shared = Rc::new(Shared {
             config,
             services,
+            counters: NetCounters::new(&runtime::counters()),
             certificates,
             times,
             connections: RefCell::new(Slab::new()),
@@ -108,6 +130,11 @@ impl Front {
 impl Shared {
     fn accept(self: &Rc<Self>, socket: Socket) {
         let Some(peer) = socket.peer() else { return socket.abort() };
+        if let Some(flood) = &self.services.flood
+            && !flood.connection(peer.ip())
+        {
+            return socket.abort();
+        }
         let link = match &self.certificates {
             None => Link::Plain(socket),
             Some(certificates) => match TlsSocket::accept(socket.clone(), certificates) {

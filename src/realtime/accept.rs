@@ -27,6 +27,11 @@ impl SocketService for Realtime {
 impl Realtime {
     #[allow(clippy::result_large_err, reason = "a refusal is a whole response, and rare")]
     fn admit(&self, request: &UpgradeRequest) -> Result<Accept, Response> {
+        if let Some(gate) = &self.flood
+            && let Some(refused) = gate.refuse_socket(&request.headers, request.peer)
+        {
+            return Err(refused);
+        }
         let query = Query::parse(request.uri.query().unwrap_or_default())
             .map_err(|_| refusal(StatusCode::BAD_REQUEST, "Invalid format parameter\n"))?;
         let unauthorized = || refusal(StatusCode::UNAUTHORIZED, "Missing or invalid token\n");

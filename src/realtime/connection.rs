@@ -6,8 +6,11 @@ use kakera_shards::socket::Pace;
 
 use crate::{
     net::{CloseReason, MessageRef, SendError, SocketEvents, WireFrame, WsSocket},
-    session::{Line, LineFull, Payload, Session},
+    session::{CloseCause, Line, LineFull, Payload, Session},
 };
+
+/// The code with which a connection closes for a message over its bound (RFC 6455, section 7.4.1).
+const TOO_BIG: u16 = 1009;
 
 /// The connection as its session sees it.
 pub(super) struct WsLine(pub(super) WsSocket);
@@ -56,6 +59,11 @@ impl SocketEvents for Events {
 
     fn closed(&self, reason: CloseReason) {
         tracing::debug!(sid = %self.0.id, ?reason, "Connection ended.");
-        self.0.line_gone();
+        let cause = match reason {
+            CloseReason::Fault { code: TOO_BIG, .. } => CloseCause::Oversize,
+            CloseReason::Fault { .. } => CloseCause::Malformed,
+            CloseReason::Peer { .. } | CloseReason::Here | CloseReason::Lost => CloseCause::Gone,
+        };
+        self.0.line_gone(cause);
     }
 }

@@ -10,7 +10,7 @@ use super::{
     rpc,
 };
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     session::{CloseCause, Dispatch, Session},
 };
 
@@ -29,6 +29,13 @@ impl Dispatch for Realtime {
                 self.envelope(session, envelope);
             }
             _ => session.take_turn(envelope),
+        }
+    }
+
+    fn refuse(&self, session: &Rc<Session>, payload: &[u8]) {
+        match codec::decode(session.format, payload) {
+            Ok(envelope) => fail(session, envelope.cid, &too_many()),
+            Err(_) => session.close(CloseCause::Malformed),
         }
     }
 
@@ -101,6 +108,10 @@ impl Dispatch for Realtime {
             ) => session.close(CloseCause::Unprocessable),
         }
     }
+}
+
+fn too_many() -> Error {
+    Error::new(ErrorKind::ResourceExhausted, "Too many messages, try again later.")
 }
 
 fn not_built(session: &Session, cid: String, what: &str) {

@@ -23,6 +23,7 @@ use access::AccessCheck;
 use match_tokens::MatchTokens;
 
 use crate::{
+    api::FloodGate,
     auth,
     chat::{Chat, History},
     config::Config,
@@ -49,6 +50,7 @@ pub struct Realtime {
     match_tokens: Rc<MatchTokens>,
     /// Proxies in front of the server whose `X-Forwarded-For` entries are believed.
     proxy_count: u32,
+    flood: Option<FloodGate>,
 }
 
 /// The services that envelopes are handed to.
@@ -59,6 +61,8 @@ pub struct Services {
     pub statuses: Statuses,
     pub auth: auth::sessions::Sessions,
     pub store: Store,
+    /// Whose handshakes are answered how often; without it all are.
+    pub flood: Option<FloodGate>,
 }
 
 impl Realtime {
@@ -68,7 +72,7 @@ impl Realtime {
         services: Services,
         config: &Config,
     ) -> Self {
-        let Services { chat, notifications, matches, statuses, auth, store } = services;
+        let Services { chat, notifications, matches, statuses, auth, store, flood } = services;
         Self {
             sessions,
             presences,
@@ -81,6 +85,7 @@ impl Realtime {
             access: AccessCheck::new(store),
             match_tokens: Rc::new(MatchTokens::new(config.session.encryption_key.expose())),
             proxy_count: config.socket.proxy_count,
+            flood,
         }
     }
 }

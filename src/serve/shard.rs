@@ -12,11 +12,12 @@ use kakera_shards::{
 
 use super::addresses::Addresses;
 use crate::{
-    api::{self, Api, ApiSettings},
+    api::{self, Api, ApiSettings, FloodGate},
     auth::revocation::{Revocations, SessionCache},
     chat::Chat,
     config::Config,
     console::Console,
+    flood::{self, AddressTable},
     log::RequestIds,
     matches::Matches,
     metrics::{Metrics, ShardMetrics},
@@ -86,6 +87,7 @@ struct Built {
     metrics: Rc<ShardMetrics>,
     api: Rc<Api>,
     realtime: Rc<Realtime>,
+    flood: Option<Rc<AddressTable>>,
 }
 
 fn build(
@@ -125,7 +127,9 @@ fn build(
         (Rc::clone(&metrics), RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
     )?;
     let auth = services.sessions.clone();
-    let api = Api::new(ApiSettings::new(config), services);
+    let flood = AddressTable::of(config, clock.clone(), &counters);
+    let gate = flood.as_ref().map(|flood| FloodGate::new(config, Rc::clone(flood)));
+    let api = Api::new(ApiSettings::new(config), services, gate.clone());
 
     let services = realtime::Services {
         chat,
@@ -134,11 +138,12 @@ fn build(
         statuses: Statuses::new(presences.clone()),
         auth,
         store,
+        flood: gate,
     };
     let realtime = Rc::new(Realtime::new(sessions.clone(), presences.clone(), services, config));
     sessions.connect(presences.clone(), realtime.clone(), Rc::new(NoWatch));
     let state = ShardState::new(sessions, presences, revocations, clock);
-    Ok(Built { state, metrics, api: Rc::new(api), realtime })
+    Ok(Built { state, metrics, api: Rc::new(api), realtime, flood })
 }
 
 fn seconds(configured: u64) -> i64 {
@@ -162,6 +167,11 @@ fn session_settings(config: &Config, shards: usize) -> Settings {
         },
         single_socket: config.session.single_socket,
         sessions_max: share(socket.max_connections, shards),
+        user_sessions_max: match config.session.max_per_user {
+            0 => usize::MAX,
+            max => max as usize,
+        },
+        message_limit: flood::message_limit(config),
     }
 }
 
@@ -182,7 +192,7 @@ fn presence_limits(config: &Config) -> Limits {
         },
         owner: OwnerLimits {
             stream_presences_max: config.tracker.max_presences_per_stream as usize,
-            ..OwnerLimits::default()
+            streams_max: config.tracker.max_streams as usize,
         },
     }
 }
@@ -225,9 +235,11 @@ fn listen(
             close_ack_wait: Duration::from_millis(socket.close_ack_wait_ms.into()),
         },
     };
-    let http = Services { http: built.api.clone(), sockets: Some(built.realtime.clone()) };
-    let grpc = Services { http: built.api.clone(), sockets: None };
-    let console = Services { http: Rc::new(Console), sockets: None };
+    let flood = || built.flood.clone();
+    let http =
+        Services { http: built.api.clone(), sockets: Some(built.realtime.clone()), flood: flood() };
+    let grpc = Services { http: built.api.clone(), sockets: None, flood: flood() };
+    let console = Services { http: Rc::new(Console), sockets: None, flood: flood() };
     let fronts = [(addresses.http, http), (addresses.grpc, grpc), (addresses.console, console)];
     let listen = |(address, services)| {
         Front::listen(sockets, address, front.clone(), certificates.clone(), services)

@@ -28,6 +28,12 @@ pub enum CloseCause {
     OutgoingQueueFull,
     /// No sign of life for `socket.pong_wait_ms`.
     Silent,
+    /// A message larger than `socket.max_message_size_bytes`; the connection has said so and is closed.
+    Oversize,
+    /// Message after message faster than `flood.session_messages_per_sec`.
+    Flooding,
+    /// The user opened more sockets than `session.max_per_user`, and this one is the oldest.
+    UserFull,
     /// The same user opened another socket and `session.single_socket` is set.
     SingleSocket,
     /// The user was banned.
@@ -47,6 +53,8 @@ impl CloseCause {
         match self {
             Self::Draining => 1001,
             Self::Overloaded => 1013,
+            Self::Flooding | Self::UserFull => 1008,
+            Self::Oversize => 1009,
             Self::Gone
             | Self::Malformed
             | Self::WrongFrame
@@ -68,6 +76,9 @@ impl CloseCause {
             Self::Unprocessable => "error processing message",
             Self::OutgoingQueueFull => "session outgoing queue full",
             Self::Silent => "no pong received in time",
+            Self::Oversize => "message too large",
+            Self::Flooding => "too many messages",
+            Self::UserFull => "too many sessions of this user",
             Self::SingleSocket | Self::Banned | Self::Disconnected => {
                 "server-side session disconnect"
             }
@@ -87,6 +98,9 @@ impl CloseCause {
             | Self::Unprocessable
             | Self::OutgoingQueueFull
             | Self::Silent
+            | Self::Oversize
+            | Self::Flooding
+            | Self::UserFull
             | Self::Disconnected
             | Self::Overloaded
             | Self::Draining => return None,

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     fanout::{Format, Slot, frame},
+    flood::{Limit, Meter, Verdict},
     ids::SessionId,
     net::WireFrame,
 };
@@ -30,6 +31,8 @@ pub struct Session {
     line: Box<dyn Line>,
     phase: Cell<Phase>,
     heartbeat: Heartbeat,
+    /// How fast messages come; only looked at where they are limited.
+    meter: Cell<Meter>,
     /// The one timer of the session.
     pub(super) timer: Cell<Option<TimerKey>>,
     inbox: RefCell<Inbox<Box<Envelope>>>,
@@ -65,6 +68,7 @@ impl Session {
             line,
             phase: Cell::new(Phase::Opening),
             heartbeat: Heartbeat::new(sessions.now_ms(), &sessions.settings().keep_alive),
+            meter: Cell::default(),
             timer: Cell::new(None),
             inbox: RefCell::new(inbox),
             pumping: Cell::new(false),
@@ -134,9 +138,31 @@ impl Session {
         };
         let malformed = &self.sessions.counters().malformed;
         let malformed_before = malformed.get();
-        self.sessions.dispatch().payload(&me, bytes);
-        let is_error = malformed.get() != malformed_before;
+        let served = match settings.message_limit {
+            Some(limit) => self.serve_or_refuse(&limit, &me, bytes),
+            None => true,
+        };
+        if served {
+            self.sessions.dispatch().payload(&me, bytes);
+        }
+        let is_error = !served || malformed.get() != malformed_before;
         self.sessions.metrics().message_in(bytes.len(), is_error);
+    }
+
+    /// Whether a message is to be handled; if not, its sender is told, or disconnected in the end.
+    fn serve_or_refuse(&self, limit: &Limit, me: &Rc<Self>, bytes: &[u8]) -> bool {
+        let mut meter = self.meter.get();
+        let verdict = meter.take(limit, self.sessions.now_micros());
+        self.meter.set(meter);
+        if verdict == Verdict::Serve {
+            return true;
+        }
+        self.sessions.counters().messages_refused.increment();
+        match verdict {
+            Verdict::Abuse { .. } => self.close(CloseCause::Flooding),
+            Verdict::Serve | Verdict::Refuse { .. } => self.sessions.dispatch().refuse(me, bytes),
+        }
+        false
     }
 
     /// A pong arrived.
@@ -144,9 +170,9 @@ impl Session {
         self.heartbeat.pong(self.sessions.now_ms());
     }
 
-    /// The connection has ended.
-    pub fn line_gone(&self) {
-        self.step(Step::SocketGone, CloseCause::Gone);
+    /// The connection has ended, by itself or for what the client sent.
+    pub fn line_gone(&self, cause: CloseCause) {
+        self.step(Step::SocketGone, cause);
     }
 
     // Turns.

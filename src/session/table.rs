@@ -15,11 +15,12 @@ use slab::Slab;
 use uuid::Uuid;
 
 use super::{
-    CloseCause, Identity, KeepAlive, Line, LineFull, Reply, Request, Session, SharedPost,
-    Unanswered, users,
+    Change, CloseCause, Identity, KeepAlive, LifeWatch, Line, LineFull, Reply, Request, Session,
+    SessionEvent, SharedPost, Unanswered, users,
 };
 use crate::{
     fanout::{Format, Sink, Slot, Slow},
+    flood,
     ids::{SessionId, UserId},
     metrics::ShardMetrics,
     net::WireFrame,
@@ -34,12 +35,19 @@ pub struct Settings {
     pub single_socket: bool,
     /// Sessions of this shard; more are refused at the handshake.
     pub sessions_max: usize,
+    /// Sessions of one user anywhere; a new one closes the oldest (`session.max_per_user`).
+    pub user_sessions_max: usize,
+    /// How many messages of a session are handled; `None` handles all.
+    pub message_limit: Option<flood::Limit>,
 }
 
 /// Who understands what clients send. The layer above sets it once, before the first session.
 pub trait Dispatch {
     /// One message of the client, in its session's format.
     fn payload(&self, session: &Rc<Session>, payload: &[u8]);
+
+    /// One message too many: the client is answered that it was not handled.
+    fn refuse(&self, session: &Rc<Session>, payload: &[u8]);
 
     /// An envelope whose turn it is.
     fn envelope(&self, session: &Rc<Session>, envelope: Envelope);
@@ -56,6 +64,11 @@ pub struct SessionCounters {
     pub silent: Counter,
     pub malformed: Counter,
     pub inbox_pauses: Counter,
+    pub refused: Counter,
+    pub oversize: Counter,
+    pub over_user_bound: Counter,
+    pub messages_refused: Counter,
+    pub flooding: Counter,
 }
 
 impl SessionCounters {
@@ -67,6 +80,18 @@ impl SessionCounters {
                 .counter("sessions_malformed", "Sessions closed for what they sent."),
             inbox_pauses: counters
                 .counter("session_inbox_pauses", "Times a socket was not read for a full inbox."),
+            refused: counters
+                .counter("sessions_refused", "Sockets refused by a full or draining shard."),
+            oversize: counters
+                .counter("sessions_oversize", "Sessions closed for a message that was too large."),
+            over_user_bound: counters.counter(
+                "sessions_over_user_bound",
+                "Sessions closed for newer ones of their user.",
+            ),
+            messages_refused: counters
+                .counter("flood_messages_refused", "Messages refused because they came too fast."),
+            flooding: counters
+                .counter("flood_sessions_closed", "Sessions closed for messages without end."),
         }
     }
 }
@@ -90,6 +115,7 @@ struct Inner {
     presences: OnceCell<Presences>,
     dispatch: OnceCell<Rc<dyn Dispatch>>,
     watch: OnceCell<Rc<dyn StreamWatch>>,
+    life: OnceCell<Rc<dyn LifeWatch>>,
     draining: Cell<bool>,
 }
 
@@ -105,6 +131,7 @@ pub enum Refused {
 impl Sessions {
     /// No sessions yet. [`Sessions::connect`] must follow before the first one.
     pub fn new(post: SharedPost, settings: Settings, rng: Rng, metrics: Rc<ShardMetrics>) -> Self {
+        let user_sessions_max = settings.user_sessions_max;
         Self(Rc::new(Inner {
             post,
             settings,
@@ -115,10 +142,11 @@ impl Sessions {
             table: RefCell::default(),
             id_mask: rng.next_u32(),
             rng,
-            users: RefCell::default(),
+            users: RefCell::new(users::State::new(user_sessions_max)),
             presences: OnceCell::new(),
             dispatch: OnceCell::new(),
             watch: OnceCell::new(),
+            life: OnceCell::new(),
             draining: Cell::new(false),
         }))
     }
@@ -136,17 +164,34 @@ impl Sessions {
         assert!(connected, "sessions are connected once, while the shard starts");
     }
 
+    /// Who is told when sessions begin and end; at most once, while the shard starts. Without it nobody is.
+    pub fn watch_life(&self, watch: Rc<dyn LifeWatch>) {
+        assert!(self.0.life.set(watch).is_ok(), "one watch, set while the shard starts");
+    }
+
+    fn tell_life(&self, session: &Session, change: Change) {
+        if let Some(watch) = self.0.life.get() {
+            watch.happened(SessionEvent {
+                session: session.id,
+                identity: session.identity(),
+                unix_sec: self.unix_sec(),
+                change,
+            });
+        }
+    }
+
     // Opening and closing.
 
     /// Whether another session may open; checked before the handshake is answered.
     pub fn may_open(&self) -> Result<(), Refused> {
-        if self.0.draining.get() {
-            return Err(Refused::Draining);
-        }
-        if self.0.table.borrow().len() >= self.0.settings.sessions_max {
-            return Err(Refused::Full);
-        }
-        Ok(())
+        let full = self.0.table.borrow().len() >= self.0.settings.sessions_max;
+        let refused = match (self.0.draining.get(), full) {
+            (true, _) => Refused::Draining,
+            (false, true) => Refused::Full,
+            (false, false) => return Ok(()),
+        };
+        self.0.counters.refused.increment();
+        Err(refused)
     }
 
     /// A socket was upgraded: its session opens. [`Session::announced`] lets its envelopes through.
@@ -167,6 +212,7 @@ impl Sessions {
         self.presences().open(session.slot, member);
         let alone = inner.settings.single_socket;
         self.tell_owner(users::Request::Opened { user, session: session.id, alone });
+        self.tell_life(&session, Change::Started);
         self.arm(&session, inner.clock.monotonic_ms() + inner.settings.keep_alive.ping_period_ms);
         if inner.draining.get() {
             session.close(CloseCause::Draining);
@@ -183,6 +229,9 @@ impl Sessions {
             CloseCause::Malformed | CloseCause::WrongFrame | CloseCause::Unprocessable => {
                 inner.counters.malformed.increment();
             }
+            CloseCause::Oversize => inner.counters.oversize.increment(),
+            CloseCause::UserFull => inner.counters.over_user_bound.increment(),
+            CloseCause::Flooding => inner.counters.flooding.increment(),
             CloseCause::Gone
             | CloseCause::SingleSocket
             | CloseCause::Banned
@@ -196,6 +245,7 @@ impl Sessions {
         self.presences().close(session.slot, Reason::Disconnect);
         let user = session.identity().user;
         self.tell_owner(users::Request::Closed { user, session: session.id });
+        self.tell_life(session, Change::Ended(cause));
         tracing::debug!(sid = %session.id, uid = %user, reason = cause.reason(), "Session closed.");
     }
 
@@ -341,6 +391,10 @@ impl Sessions {
 
     pub(super) fn metrics(&self) -> &ShardMetrics {
         &self.0.metrics
+    }
+
+    pub(super) fn now_micros(&self) -> u64 {
+        self.0.clock.monotonic_micros()
     }
 
     pub(super) fn now_ms(&self) -> u64 {

@@ -23,6 +23,8 @@ use crate::{
     presence::{self, Limits, Member, Presences, StreamEvent},
 };
 
+mod limits;
+
 const HERE: Address = Address { node: NodeId(7), shard: ShardId(3) };
 
 /// What a session did to its connection.
@@ -140,6 +142,7 @@ impl presence::Post for NoOwners {
 #[derive(Default)]
 struct Steered {
     handled: RefCell<Vec<String>>,
+    refused: RefCell<Vec<String>>,
     slow: RefCell<Vec<String>>,
     turns: RefCell<Vec<Turn>>,
 }
@@ -148,6 +151,10 @@ impl Dispatch for Steered {
     fn payload(&self, session: &Rc<Session>, payload: &[u8]) {
         let cid = String::from_utf8_lossy(payload).into_owned();
         session.take_turn(Envelope { cid, message: Some(Message::Ping(Ping {})) });
+    }
+
+    fn refuse(&self, _: &Rc<Session>, payload: &[u8]) {
+        self.refused.borrow_mut().push(String::from_utf8_lossy(payload).into_owned());
     }
 
     fn envelope(&self, session: &Rc<Session>, envelope: Envelope) {
@@ -227,7 +234,13 @@ impl World {
 fn settings() -> Settings {
     let keep_alive =
         KeepAlive { ping_period_ms: 15_000, pong_wait_ms: 25_000, ping_backoff_threshold: 20 };
-    Settings { keep_alive, single_socket: false, sessions_max: 4 }
+    Settings {
+        keep_alive,
+        single_socket: false,
+        sessions_max: 4,
+        user_sessions_max: usize::MAX,
+        message_limit: None,
+    }
 }
 
 fn on_a_shard(test: impl AsyncFnOnce()) {
@@ -302,7 +315,7 @@ fn a_frame_of_the_other_kind_closes_with_1000_and_nothing_is_handled_after_it() 
         assert!(world.handled().is_empty());
         assert_eq!(world.presences.read_home(presence::Home::sessions_len), 0);
         assert_eq!(world.sessions.len(), 1, "the slot is taken until the socket is gone");
-        session.line_gone();
+        session.line_gone(CloseCause::Gone);
         assert!(world.sessions.is_empty());
     });
 }
@@ -318,7 +331,7 @@ fn a_turn_that_ends_after_the_session_does_nothing() {
         session.close(CloseCause::Disconnected);
         world.end_turn();
         assert_eq!(world.handled(), ["a"]);
-        session.line_gone();
+        session.line_gone(CloseCause::Gone);
         drop(session);
         assert!(world.sessions.is_empty());
     });
@@ -395,7 +408,7 @@ fn an_id_leads_to_its_session_and_to_no_later_one_in_the_same_slot() {
         let id = first.id;
         assert_eq!(id.home(), HERE);
         assert!(world.sessions.get(id).is_some_and(|found| Rc::ptr_eq(&found, &first)));
-        first.line_gone();
+        first.line_gone(CloseCause::Gone);
         let (second, _) = world.open(1);
         assert_eq!(second.slot, first.slot);
         assert!(world.sessions.get(id).is_none());
@@ -415,8 +428,8 @@ fn a_draining_shard_says_goodbye_and_lets_nobody_in() {
         assert_eq!(world.sessions.may_open(), Err(Refused::Draining));
         let (late, _) = world.open(2);
         assert_eq!(late.phase(), Phase::Closing, "a handshake that was under way is closed too");
-        session.line_gone();
-        late.line_gone();
+        session.line_gone(CloseCause::Gone);
+        late.line_gone(CloseCause::Gone);
         world.sessions.drained().await;
     });
 }
@@ -428,7 +441,7 @@ fn a_full_shard_refuses_the_handshake() {
         assert_eq!(world.sessions.may_open(), Ok(()));
         let (session, _) = world.open(1);
         assert_eq!(world.sessions.may_open(), Err(Refused::Full));
-        session.line_gone();
+        session.line_gone(CloseCause::Gone);
         assert_eq!(world.sessions.may_open(), Ok(()));
     });
 }

@@ -15,7 +15,7 @@ pub enum StatusError {
     StatusLength,
     #[error("Could not check users")]
     Users,
-    #[error("Error tracking status update: {0}")]
+    #[error("Error tracking status update")]
     Update(JoinError),
     #[error("Error following users: {0}")]
     Follow(JoinError),

@@ -3,6 +3,7 @@
 
 mod account;
 mod authenticate;
+mod flood;
 mod grpc;
 mod http;
 mod links;

@@ -12,7 +12,7 @@ use source::{Source, below};
 
 /// The modules of `src`, from the bottom up. A module imports only lower ones.
 const LAYERS: &[(u8, &[&str])] = &[
-    (0, &["config", "cursor", "error", "ids", "limits", "log", "metrics"]),
+    (0, &["config", "cursor", "error", "flood", "ids", "limits", "log", "metrics"]),
     (1, &["net", "params", "store"]), // `params` is a macro of the store.
     (2, &["fanout", "presence", "session"]),
     (
@@ -45,6 +45,7 @@ const LAYERS: &[(u8, &[&str])] = &[
 
 /// Modules of one layer that may know each other, and what for.
 const SIDEWAYS: &[(&str, &str, &str)] = &[
+    ("flood", "config", "its keys"),
     ("log", "config", "its keys, and secrets that render as nothing"),
     ("log", "limits", "its bounds"),
     ("metrics", "config", "its keys"),

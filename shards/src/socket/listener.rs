@@ -271,8 +271,8 @@ impl Listener {
     }
 }
 
-/// What counts as one address.
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one address: of IPv6 the /64 network, which is what one customer has.
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = u128::from(address) >> 64 << 64;

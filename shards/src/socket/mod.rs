@@ -30,7 +30,7 @@ use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 
-pub use listener::{ListenOptions, Listening};
+pub use listener::{ListenOptions, Listening, network};
 pub use stream::{Stream, Transport};
 
 use engine::{Engine, Slot};

@@ -94,7 +94,7 @@ impl Api {
                 Some(rpc.http_key.into())
             };
             let shown = Shown::of(&request.headers);
-            let Api { settings, services } = self;
+            let Api { settings, services, .. } = self;
             let caller = authorize(accepted, shown, http_key, &settings.keys, &services.sessions)?;
             let context = self.context(caller, request);
             self.dispatch(rpc, &context, Inbound::Grpc { message, reply: encoding }).await

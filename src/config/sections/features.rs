@@ -30,6 +30,8 @@ section! {
     Tracker at "tracker." [tracker] {
         /// Most presence events of a shard that wait for their fan-out.
         event_queue_size: usize = 1024, at_least(1), ignored("presence events are bounded by the shards' mailboxes");
+        /// Most streams that one shard keeps; more are refused.
+        max_streams: u32 = 4_000_000, at_least(1), ours;
         /// Most presences in one stream; more are refused.
         max_presences_per_stream: u32 = 100_000, at_least(1), ours;
     }

@@ -2,6 +2,7 @@
 
 mod database;
 mod features;
+mod flood;
 mod providers;
 mod root;
 mod runtime;
@@ -11,6 +12,7 @@ pub use database::Database;
 pub use features::{
     Console, ConsoleMfa, Leaderboard, Match, Matchmaker, Mfa, Party, Storage, Tracker,
 };
+pub use flood::Flood;
 pub use providers::{
     Apple, FacebookInstantGame, FacebookLimitedLogin, GoogleAuth, Iap, IapApple,
     IapFacebookInstant, IapGoogle, IapHuawei, IapSamsung, Satori, Social, Steam,
@@ -98,6 +100,7 @@ pub(super) static ALL: &[&[Key]] = &[
     Metrics::KEYS,
     Session::KEYS,
     Socket::KEYS,
+    Flood::KEYS,
     Database::KEYS,
     Steam::KEYS,
     FacebookInstantGame::KEYS,

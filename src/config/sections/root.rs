@@ -2,7 +2,7 @@
 
 use super::section;
 use super::{
-    Console, Database, GoogleAuth, Iap, Leaderboard, Match, Matchmaker, Mfa, Party, Runtime,
+    Console, Database, Flood, GoogleAuth, Iap, Leaderboard, Match, Matchmaker, Mfa, Party, Runtime,
     Satori, Social, Socket, Storage, Tracker,
 };
 use crate::config::types::{LogFormat, LogLevel, Secret};
@@ -34,6 +34,7 @@ section! {
         metrics: Metrics,
         session: Session,
         socket: Socket,
+        flood: Flood,
         database: Database,
         social: Social,
         runtime: Runtime,
@@ -121,6 +122,8 @@ section! {
         single_party: bool = false, not_built("parties");
         /// Allows one session token a user; a new one ends the old ones.
         single_session: bool = false;
+        /// Most sockets of one user; a new one closes the oldest. 0 sets no bound.
+        max_per_user: u32 = 0, ours;
         /// Most streams (rooms, groups, matches, parties, status) that one session may be in.
         max_streams: u32 = 1024, at_least(1), ours;
         /// Most users whose status one session may follow.

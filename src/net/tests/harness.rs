@@ -16,9 +16,13 @@ use kakera_shards::{
     socket::{Pace, SocketConfig, Sockets},
 };
 
-use crate::net::{
-    Accept, CloseReason, Front, FrontConfig, HttpService, MessageRef, Request, Response, Services,
-    SocketEvents, SocketService, UpgradeRequest, WireFrame, WsSocket, tls::Certificates,
+use crate::{
+    flood::AddressTable,
+    net::{
+        Accept, CloseReason, Front, FrontConfig, HttpService, MessageRef, Request, Response,
+        Services, SocketEvents, SocketService, UpgradeRequest, WireFrame, WsSocket,
+        tls::Certificates,
+    },
 };
 
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
@@ -104,6 +108,12 @@ impl HttpService for Site {
                 "/slow" => {
                     runtime::sleep(Duration::from_millis(300)).await;
                     text("slow".into())
+                }
+                "/close" => {
+                    let mut response = text("closing".into());
+                    let close = HeaderValue::from_static("close");
+                    response.headers.insert(http::header::CONNECTION, close);
+                    response
                 }
                 "/never" => std::future::pending().await,
                 "/big" => text("0123456789abcdef".repeat(200_000)),
@@ -230,11 +240,21 @@ pub(super) fn front(
     certificates: Option<Certificates>,
     adjust: impl FnOnce(&mut FrontConfig),
 ) -> TestFront {
+    front_against(sockets, certificates, None, adjust)
+}
+
+/// A front that accepts connections only as often as the table says.
+pub(super) fn front_against(
+    sockets: &Sockets,
+    certificates: Option<Certificates>,
+    flood: Option<Rc<AddressTable>>,
+    adjust: impl FnOnce(&mut FrontConfig),
+) -> TestFront {
     let mut config = FrontConfig::default();
     adjust(&mut config);
     let (site, log) = (Rc::new(Site { calls: Cell::new(0) }), Rc::new(Log::default()));
     let chat = Rc::new(Chat { log: log.clone() });
-    let services = Services { http: site.clone(), sockets: Some(chat) };
+    let services = Services { http: site.clone(), sockets: Some(chat), flood };
     let any = "127.0.0.1:0".parse().unwrap();
     let front = Front::listen(sockets, any, config, certificates, services).unwrap();
     TestFront { address: front.address(), front, site, log }

@@ -93,6 +93,7 @@ fn a_body_over_the_bound_is_refused_in_the_references_words() {
             assert_eq!(ask(&mut dial(address), &post("/length", "", &[b'x'; 1000])).2, b"1000");
         })
         .await;
+        assert_eq!(kakera_shards::runtime::counters().board().sum("http_bodies_too_large"), 2);
     });
 }
 

@@ -114,6 +114,23 @@ fn a_stopped_front_lets_requests_finish() {
 }
 
 #[test]
+fn a_response_that_closes_is_the_connections_last() {
+    on_a_shard(async |sockets| {
+        let test = front(&sockets, None, |_| ());
+        let client = connect(&sockets, test.address).await;
+        let slow = send(&client, "/slow", "");
+        let close = async {
+            until(|| test.site.calls.get() == 1).await;
+            send(&client, "/close", "").await
+        };
+        let ((_, slow, _), (status, body, _)) = futures_util::join!(slow, close);
+        assert_eq!((status, &body[..]), (StatusCode::OK, &b"closing"[..]));
+        assert_eq!(slow, "slow", "what runs is finished");
+        until(|| test.front.connections() == 0).await;
+    });
+}
+
+#[test]
 fn a_client_that_vanishes_takes_its_requests_along() {
     on_a_shard(async |sockets| {
         let test = front(&sockets, None, |_| ());

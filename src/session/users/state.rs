@@ -12,30 +12,34 @@ use crate::{
 
 /// user -> sessions, oldest first. Users without a session are not in it, so it is as large as the
 /// number of open sessions, which the listeners bound.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct State {
     users: HashMap<UserId, Vec<SessionId>, RandomState>,
+    /// Sessions of one user.
+    user_sessions_max: usize,
 }
 
 impl State {
-    /// A session opened; with `alone`, the user's other sessions are to be closed. They stay listed until
-    /// their homes say that they are closed.
+    /// Without users. Of one, at most so many sessions stay open.
+    pub fn new(user_sessions_max: usize) -> Self {
+        Self { users: HashMap::default(), user_sessions_max: user_sessions_max.max(1) }
+    }
+
+    /// A session opened; with `alone`, the user's other sessions are to be closed, and the oldest ones where
+    /// there are too many. They stay listed until their homes say that they are closed.
     pub fn opened(&mut self, user: UserId, session: SessionId, alone: bool) -> Vec<Close> {
         let sessions = self.users.entry(user).or_default();
-        let closes = if alone {
-            sessions
-                .iter()
-                .filter(|older| **older != session)
-                .map(|older| Close { session: *older, cause: CloseCause::SingleSocket })
-                .collect()
-        } else {
-            Vec::new()
-        };
         if !sessions.contains(&session) {
             sessions.reserve_exact(1);
             sessions.push(session);
         }
-        closes
+        let (many, cause) = if alone {
+            (sessions.len(), CloseCause::SingleSocket)
+        } else {
+            (sessions.len().saturating_sub(self.user_sessions_max), CloseCause::UserFull)
+        };
+        let oldest = sessions.iter().take(many).filter(|older| **older != session);
+        oldest.map(|older| Close { session: *older, cause }).collect()
     }
 
     /// A session closed.
@@ -85,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_second_socket_closes_the_first_one_only_when_sockets_are_single() {
-        let mut state = State::default();
+        let mut state = State::new(usize::MAX);
         assert_eq!(state.opened(user(1), session(1), true), []);
         assert_eq!(state.opened(user(2), session(2), true), []);
         assert_eq!(state.opened(user(1), session(3), false), []);
@@ -94,8 +98,21 @@ mod tests {
     }
 
     #[test]
+    fn one_session_too_many_closes_the_oldest_of_that_user() {
+        let mut state = State::new(2);
+        assert_eq!(state.opened(user(1), session(1), false), []);
+        assert_eq!(state.opened(user(2), session(2), false), []);
+        assert_eq!(state.opened(user(1), session(3), false), []);
+        let close = |n| Close { session: session(n), cause: CloseCause::UserFull };
+        assert_eq!(state.opened(user(1), session(4), false), [close(1)]);
+        state.closed(user(1), session(1));
+        assert_eq!(state.opened(user(1), session(5), false), [close(3)]);
+        assert_eq!(state.opened(user(1), session(6), false), [close(3), close(4)]);
+    }
+
+    #[test]
     fn nothing_is_kept_of_users_whose_sessions_are_closed() {
-        let mut state = State::default();
+        let mut state = State::new(usize::MAX);
         state.opened(user(1), session(1), false);
         state.opened(user(1), session(2), false);
         state.closed(user(1), session(1));
@@ -107,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_ban_closes_every_session_of_that_user() {
-        let mut state = State::default();
+        let mut state = State::new(usize::MAX);
         state.opened(user(1), session(1), false);
         state.opened(user(1), session(2), false);
         state.opened(user(2), session(3), false);

@@ -12,12 +12,13 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header::AUTHORIZATION};
 use kakera::{
     accounts::{LiveUsers, live::Disconnect},
-    api::{Api, ApiSettings, Services},
+    api::{Api, ApiSettings, FloodGate, Services},
     auth::{
         AuthError,
         revocation::{Broadcast, Revocations, Revoke, SessionCache},
     },
     config::Config,
+    flood::AddressTable,
     ids::UserId,
     log::RequestIds,
     metrics::Metrics,
@@ -124,8 +125,10 @@ pub fn run_with<F: Future<Output = ()>>(
             let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
             Services::new(&config, shard, cache.clone(), live, counts).unwrap()
         };
+        let table = AddressTable::of(&config, Clock::system(), &runtime::counters());
+        let gate = table.map(|table| FloodGate::new(&config, table));
         let bench = Bench {
-            api: Api::new(ApiSettings::new(&config), services()),
+            api: Api::new(ApiSettings::new(&config), services(), gate),
             services: services(),
             live: Rc::clone(&live),
             metrics,
