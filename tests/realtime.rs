@@ -16,6 +16,7 @@ use kakera_proto::realtime::{
 };
 use serde_json::{Value, json};
 use tungstenite::{Message, protocol::frame::coding::CloseCode};
+use uuid::Uuid;
 
 use support::{
     http::{self, sign_in, user_id},
@@ -494,4 +495,89 @@ fn a_killed_server_starts_again_with_every_account_it_acknowledged() {
     }
     // A session token outlives the process that issued it.
     JsonClient::connect(server.address(), &token, "").call(json!({"ping": {}}));
+}
+
+/// Makes, changes or ends (`None`) what a user is in a group, as the request interface would.
+fn set_member(database: &rusqlite::Connection, group: Uuid, user: Uuid, state: Option<i64>) {
+    let (group, user) = (group.as_bytes().as_slice(), user.as_bytes().as_slice());
+    let run = |sql, params: &[&dyn rusqlite::ToSql]| {
+        database.execute(sql, params).expect("the statement is right");
+    };
+    run(
+        "insert into groups (id, creator_id, name, edge_count, create_time, update_time) \
+         values (?1, ?2, 'a group', 1, 0, 0) on conflict (id) do nothing",
+        &[&group, &user],
+    );
+    run("delete from group_edge where source_id = ?1 and destination_id = ?2", &[&group, &user]);
+    if let Some(state) = state {
+        let position = i64::from(user[0]) << 8 | i64::from(user[1]);
+        run(
+            "insert into group_edge (source_id, position, update_time, destination_id, state) \
+             values (?1, ?2, 0, ?3, ?4)",
+            &[&group, &position, &user, &state],
+        );
+    }
+}
+
+#[test]
+fn a_group_channel_is_its_members_on_any_shard() {
+    let server = Server::start();
+    let (mut alice, mut bob) = on_two_shards(server.address(), "");
+    let user = |device| {
+        let id = user_id(server.address(), &sign_in(server.address(), device));
+        id.parse::<Uuid>().expect("a user id")
+    };
+    let (alice_user, bob_user) = (user("device-of-alice"), user("device-of-bob"));
+    let group = Uuid::new_v4();
+    let database = rusqlite::Connection::open(server.database()).expect("the file is there");
+    database.busy_timeout(PATIENCE).expect("a busy writer is waited for");
+    set_member(&database, group, alice_user, Some(0));
+
+    let join = json!({"channel_join": {"target": group.to_string(), "type": 3}});
+    let bobs_join = |hidden| {
+        Payload::ChannelJoin(ChannelJoin {
+            target: group.to_string(),
+            r#type: 3,
+            persistence: None,
+            hidden: Some(hidden),
+        })
+    };
+    let joined = alice.call(join);
+    let channel = format!("3.{group}..");
+    assert_eq!(joined["channel"]["id"], channel);
+    assert_eq!(joined["channel"]["group_id"], group.to_string());
+    for state in [None, Some(3), Some(4)] {
+        set_member(&database, group, bob_user, state);
+        let answer = bob.call(bobs_join(false));
+        let Some(Payload::Error(refused)) = answer else { panic!("not refused: {answer:?}") };
+        let sentence = "Group not found: Invalid channel target";
+        assert_eq!((refused.code, refused.message.as_str()), (3, sentence), "{state:?}");
+    }
+    set_member(&database, group, bob_user, Some(2));
+    // A hidden member is told of who is there, hears and speaks, and nobody is told of it.
+    let answer = bob.call(bobs_join(true));
+    let Some(Payload::Channel(joined)) = answer else { panic!("not a channel: {answer:?}") };
+    assert_eq!(joined.presences.len(), 1);
+    let send = |content: &str| {
+        let (channel_id, content) = (channel.clone(), content.to_owned());
+        Payload::ChannelMessageSend(ChannelMessageSend { channel_id, content })
+    };
+    let answer = bob.call(send(r#"{"n":1}"#));
+    let Some(Payload::ChannelMessageAck(ack)) = answer else { panic!("not sent: {answer:?}") };
+    assert_eq!((ack.group_id.as_str(), ack.persistent), (&*group.to_string(), Some(true)));
+    let heard = alice.expect("channel_message");
+    assert_eq!(
+        (&heard["message_id"], &heard["group_id"]),
+        (&json!(ack.message_id), &json!(group.to_string()))
+    );
+    let bobs = bob.own_id();
+    let seen = |envelope: &Value| envelope.to_string().contains(&bobs);
+    assert!(!alice.drain().iter().any(seen), "a hidden member is not announced");
+
+    // Out of the group: nothing more, although the session is on the stream until it is taken off.
+    set_member(&database, group, bob_user, None);
+    let answer = bob.call(send(r#"{"n":2}"#));
+    let Some(Payload::Error(refused)) = answer else { panic!("not refused: {answer:?}") };
+    assert_eq!(refused.message, "Must join channel before sending messages");
+    assert_eq!(alice.drain(), Vec::<Value>::new());
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod authenticate;
+mod channels;
 mod flood;
 mod grpc;
 mod http;

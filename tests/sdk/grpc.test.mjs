@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import grpc from "@grpc/grpc-js";
 import loader from "@grpc/proto-loader";
+import { connect, signIn } from "./support/clients.mjs";
 import { Server } from "./support/server.mjs";
 
 const protoDir = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../proto/proto");
@@ -63,6 +64,26 @@ describe("gRPC", () => {
           Array.from({ length: 50 }, () => call(stub, "GetAccount", {}, metadata(`Bearer ${session.token}`))),
         );
         assert.equal(new Set(accounts.map((a) => a.user.id)).size, 1);
+      });
+
+      test("lists what was said on a socket", async () => {
+        const user = await connect(await signIn(server));
+        const { id } = await user.socket.joinChat(`room ${randomUUID()}`, 1, true, false);
+        for (const n of [1, 2, 3]) await user.socket.writeChatMessage(id, { n });
+        user.socket.disconnect(false);
+        const bearer = metadata(`Bearer ${user.session.token}`);
+        const list = (more) => call(stub, "ListChannelMessages", { channel_id: id, ...more }, bearer);
+        const numbers = (page) => page.messages.map((message) => JSON.parse(message.content).n);
+        const first = await list({ limit: { value: 2 }, forward: { value: false } });
+        assert.deepEqual(numbers(first), [3, 2]);
+        assert.deepEqual([first.messages[0].persistent, first.messages[0].code], [{ value: true }, { value: 0 }]);
+        const second = await list({ limit: { value: 2 }, forward: { value: false }, cursor: first.next_cursor });
+        assert.deepEqual([numbers(second), second.next_cursor], [[1], ""]);
+        assert.deepEqual(numbers(await list({})), [1]);
+        for (const wrong of [{ channel_id: "" }, { limit: { value: 101 } }, { cursor: first.next_cursor }]) {
+          const error = await list(wrong).catch((error) => error);
+          assert.equal(error.code, grpc.status.INVALID_ARGUMENT);
+        }
       });
 
       test("refuses with the right codes", async () => {

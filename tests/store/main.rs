@@ -5,6 +5,7 @@
 
 mod accounts;
 mod embedded;
+mod history;
 mod messages;
 mod migrations;
 mod notifications;

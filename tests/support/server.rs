@@ -126,6 +126,11 @@ impl Server {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.socket))
     }
 
+    /// The file of the embedded database.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.path().join("kakera.db")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
