@@ -55,15 +55,32 @@ impl Realtime {
         turn: Turn,
         (target, hidden, persistence): (&Target, bool, bool),
     ) {
-        let (this, session) = (self.clone(), Rc::clone(session));
+        let (this, access) = (self.clone(), target.access);
+        let entering = Rc::clone(session);
         self.chat.join(session.slot, target, hidden, persistence, move |joined| match joined {
             Ok(ChannelJoined { channel, invite }) => {
-                reply(&session, cid, Some(Message::Channel(channel)));
-                if let Some(invite) = invite {
-                    this.invite(invite, turn);
+                let id = channel.id.clone();
+                reply(&entering, cid, Some(Message::Channel(channel)));
+                match (invite, access) {
+                    (Some(invite), _) => this.invite(invite, turn),
+                    (None, Access::Group(_)) => this.confirm(entering, id, access, turn),
+                    (None, Access::Open | Access::User(_)) => drop(turn),
                 }
             }
-            Err(error) => refused(&session, cid, error),
+            Err(error) => refused(&entering, cid, error),
+        });
+    }
+
+    /// Asks once more whether the session may be on a group's channel, now that it is there. Who is taken
+    /// out of the group is taken off its channel after that; one who joins in between is not found there.
+    fn confirm(&self, session: Rc<Session>, channel_id: String, access: Access, turn: Turn) {
+        let this = self.clone();
+        runtime::spawn("channel_confirm", async move {
+            let allowed = this.access.channel(session.identity().user, access).await;
+            if allowed == Err(ChatError::GroupNotFound) && session.phase().speaks() {
+                // Its id was just made from the channel.
+                let _ = this.chat.leave(session.slot, &channel_id, move || drop(turn));
+            }
         });
     }
 
