@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, after, describe, test } from "node:test";
 import { connect, connectOnShard, shardOf, signIn } from "./support/clients.mjs";
+import { Server } from "./support/server.mjs";
 import { onBothStores } from "./support/stores.mjs";
 
 const ROOM = 1;
@@ -327,6 +328,46 @@ onBothStores("chat", (context) => {
     }
     for (const { socket } of writers.slice(2)) socket.disconnect(false);
   });
+});
+
+describe("limits of chat", () => {
+  let server;
+  before(async () => {
+    server = await Server.start({ shards: 2, flags: { "session.max_streams": 4, "socket.max_message_size_bytes": 1024 } });
+  });
+  after(() => server?.stop());
+
+  for (const format of ["json", "protobuf"]) {
+    test(`a session joins so many channels and no more, in ${format}`, async () => {
+      const user = await connect(await signIn(server), { format });
+      let channels = [];
+      let failure;
+      while (!failure && channels.length < 10) {
+        await user.socket.joinChat(`room ${channels.length}`, ROOM, true, false).then(
+          (channel) => channels.push(channel),
+          (error) => (failure = error),
+        );
+      }
+      assert.equal(failure.code ?? 0, 0);
+      assert.match(failure.message, /^Error joining channel: The session has joined too many streams/);
+      // Its own streams, where notices and its status arrive, count as well.
+      assert.ok(channels.length > 0 && channels.length <= 4, `${channels.length} channels`);
+      await user.socket.leaveChat(channels[0].id);
+      await user.socket.joinChat("another", ROOM, true, false);
+      user.socket.disconnect(false);
+    });
+
+    test(`a message that is too long costs the session, in ${format}`, async () => {
+      const user = await connect(await signIn(server), { format });
+      const { id } = await user.socket.joinChat("lobby", ROOM, true, false);
+      await user.socket.writeChatMessage(id, { text: "x".repeat(500) });
+      user.socket.writeChatMessage(id, { text: "x".repeat(1024) }).catch(() => {});
+      const closed = await user.inbox.next("disconnect");
+      assert.equal(closed.code, 1009);
+      const { messages } = await list(user, id, 10);
+      assert.equal(messages.filter((m) => m.sender_id === user.session.user_id).length, 1);
+    });
+  }
 });
 
 onBothStores("chat and kill -9", (context) => {
