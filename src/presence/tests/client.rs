@@ -44,6 +44,8 @@ pub(crate) struct Clients {
     presences: OnceCell<Presences>,
     /// From how many frames on a client's queue is full.
     pub(crate) queue_len: Cell<Option<usize>>,
+    /// A ping stands for anything that may be sent to a session by itself.
+    pub(crate) takes_pings: Cell<bool>,
     pub(crate) slow: RefCell<Vec<Slot>>,
     pub(crate) changed: RefCell<Vec<StreamEvent>>,
 }
@@ -114,7 +116,7 @@ impl Sink for Clients {
             if full.is_some_and(|full| client.received.len() >= full) {
                 return Err(Slow);
             }
-            client.receive(frame);
+            client.receive(frame, self.takes_pings.get());
             Ok(())
         })
     }
@@ -157,34 +159,21 @@ impl Client {
         self.statuses.retain(|key, _| !key.starts_with(&user.to_string()));
     }
 
-    fn receive(&mut self, frame: &WireFrame) {
+    fn receive(&mut self, frame: &WireFrame, takes_pings: bool) {
         let payload = frame.payload();
         let envelope: Envelope = match self.format {
             Format::Protobuf => Envelope::decode(payload).expect("protobuf"),
             Format::Json => json::from_slice(&payload, json::Unknown::Refuse).expect("JSON"),
         };
+        if let Some((name, joins, leaves)) = presence_event(&envelope) {
+            self.apply(&name, joins, leaves);
+            self.received.push(envelope);
+            return;
+        }
         match envelope.message.as_ref().expect("a message") {
-            Message::ChannelPresenceEvent(event) => {
-                self.apply(&event.channel_id, &event.joins, &event.leaves);
-            }
-            Message::MatchPresenceEvent(event) => {
-                self.apply(&event.match_id, &event.joins, &event.leaves);
-            }
-            Message::StreamPresenceEvent(event) => {
-                let stream = event.stream.as_ref().expect("a stream");
-                let name = format!(
-                    "{}.{}.{}.{}",
-                    stream.mode, stream.subject, stream.subcontext, stream.label
-                );
-                self.apply(&name, &event.joins, &event.leaves);
-            }
             Message::StatusPresenceEvent(event) => self.apply_status(&event.joins, &event.leaves),
             Message::StreamData(data) => {
-                let stream = data.stream.as_ref().expect("a stream");
-                let name = format!(
-                    "{}.{}.{}.{}",
-                    stream.mode, stream.subject, stream.subcontext, stream.label
-                );
+                let name = custom_name(data.stream.as_ref());
                 assert!(self.views.contains_key(&name), "data of {name} reached a stranger");
             }
             Message::ChannelMessage(message) => {
@@ -193,6 +182,7 @@ impl Client {
             Message::MatchData(data) => {
                 assert!(self.views.contains_key(&data.match_id), "match data to a stranger");
             }
+            Message::Ping(_) if takes_pings => {}
             other => panic!("not sent by presence: {other:?}"),
         }
         self.received.push(envelope);
@@ -229,6 +219,29 @@ impl Client {
             assert!(fresh, "{session} came online twice");
         }
     }
+}
+
+/// What an event says of which stream, if it is one that is shown to a stream's members.
+pub(crate) fn presence_event(
+    envelope: &Envelope,
+) -> Option<(String, &[UserPresence], &[UserPresence])> {
+    match envelope.message.as_ref()? {
+        Message::ChannelPresenceEvent(event) => {
+            Some((event.channel_id.clone(), &event.joins, &event.leaves))
+        }
+        Message::MatchPresenceEvent(event) => {
+            Some((event.match_id.clone(), &event.joins, &event.leaves))
+        }
+        Message::StreamPresenceEvent(event) => {
+            Some((custom_name(event.stream.as_ref()), &event.joins, &event.leaves))
+        }
+        _ => None,
+    }
+}
+
+fn custom_name(stream: Option<&kakera_proto::realtime::Stream>) -> String {
+    let stream = stream.expect("a stream");
+    format!("{}.{}.{}.{}", stream.mode, stream.subject, stream.subcontext, stream.label)
 }
 
 /// The stream as events name it.

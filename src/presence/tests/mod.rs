@@ -3,3 +3,4 @@
 pub(crate) mod client;
 pub(crate) mod net;
 mod property;
+mod streams;

@@ -1,15 +1,19 @@
-//! Several shards in one thread, with lanes between them that deliver when a seed says so.
+//! Several shards in the simulator: the real mesh, mailboxes, calls and timers, in virtual time.
 //!
-//! As in the mesh, requests of one shard to another keep their order, and so do events and answers; one
-//! lane may lag behind any other by any time. Requests may be refused, and calls may go unanswered.
+//! As between real shards, requests of one shard to another keep their order, and so do events and
+//! answers; one lane may lag behind any other. Full lanes refuse requests, calls whose answers are late
+//! go unanswered, and the last shard may be lost.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
-    rc::{Rc, Weak},
+    rc::Rc,
+    time::Duration,
 };
 
-use kakera_shards::{Address, NodeId, Rng, ShardId};
+use kakera_shards::{
+    Address, CallError, Loss, MailboxLimits, Mesh, MeshLimits, NodeId, Protocol, ReplyTo, Rng,
+    ShardContext, StableHash, ring::Member, runtime, sim,
+};
 
 use super::client::Clients;
 use crate::{
@@ -17,61 +21,58 @@ use crate::{
     presence::{Limits, Post, PostError, Presences, Reply, Request, Then},
 };
 
+/// How long a call waits for its answer.
+const CALL_DEADLINE: Duration = Duration::from_millis(50);
+/// When a refused leave is tried again, and how late a turn may end.
+const TURN: Duration = Duration::from_millis(1);
+
 /// What may go wrong in a net.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
-    /// How often a lane refuses a request.
-    pub(crate) refused: f64,
-    /// How often a caller gives up before the answer comes.
-    pub(crate) lost: f64,
+    /// Lanes are short, so that they refuse.
+    pub(crate) refused: bool,
+    /// Messages are slow, so that calls go unanswered.
+    pub(crate) lost: bool,
+    /// The last shard owns nothing, so that it may be lost.
+    pub(crate) mortal: bool,
 }
 
 pub(crate) struct Net {
     pub(crate) shards: Vec<Shard>,
-    wires: Rc<Wires>,
+    simulation: RefCell<sim::Simulation<Wire>>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Shard {
     pub(crate) address: Address,
     pub(crate) presences: Presences,
     pub(crate) clients: Rc<Clients>,
 }
 
-/// The lanes, by receiver, sender and kind.
-struct Wires {
-    lanes: RefCell<BTreeMap<(u16, u16, Kind), VecDeque<Packet>>>,
-    calls: RefCell<BTreeMap<u64, Then>>,
-    last_call: Cell<u64>,
-    rng: Rng,
-    faults: Cell<Faults>,
-    len: u16,
-    /// Requests handed to the owner of a stream that it does not own.
-    misrouted: Cell<u32>,
+struct Wire;
+
+impl Protocol for Wire {
+    type Request = Request;
+    type Reply = Reply;
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Requests,
-    Events,
+struct MeshPost {
+    mesh: Mesh<Wire>,
+    /// The last shard owns nothing.
+    mortal: bool,
 }
 
-enum Packet {
-    Request { request: Request, call: Option<u64> },
-    Answer { call: u64, answer: Result<Reply, PostError> },
+impl MeshPost {
+    fn owner(&self, key: StableHash) -> Address {
+        let shards: Vec<_> = self.mesh.ring().shards().collect();
+        let owners = shards.len() - usize::from(self.mortal);
+        shards[(key.finish() % owners as u64) as usize]
+    }
 }
 
-fn address(shard: u16) -> Address {
-    Address { node: NodeId(7), shard: ShardId(shard) }
-}
-
-struct TestPost {
-    me: Address,
-    wires: Rc<Wires>,
-}
-
-impl Post for TestPost {
+impl Post for MeshPost {
     fn me(&self) -> Address {
-        self.me
+        self.mesh.me()
     }
 
     fn owner_of(&self, stream: &StreamId) -> Address {
@@ -80,144 +81,139 @@ impl Post for TestPost {
                 self.owner_of_user(UserId(stream.subject))
             }
             _ => {
-                let label: u64 = stream.label().bytes().map(u64::from).sum();
-                let sum = stream.subject.as_u128() as u64 ^ stream.subcontext.as_u128() as u64;
-                address(((sum ^ label) % u64::from(self.wires.len)) as u16)
+                let key = StableHash::new("stream").bytes_16(stream.subject.as_bytes());
+                self.owner(key.bytes(stream.label().as_bytes()))
             }
         }
     }
 
     fn owner_of_user(&self, user: UserId) -> Address {
-        address((user.0.as_u128() % u128::from(self.wires.len)) as u16)
+        self.owner(StableHash::new("user").bytes_16(user.0.as_bytes()))
     }
 
     fn shards(&self) -> Vec<Address> {
-        (0..self.wires.len).map(address).collect()
+        self.mesh.ring().shards().collect()
     }
 
     fn cast(&self, to: Address, request: Request) -> Result<(), Request> {
-        if self.wires.rng.chance(self.wires.faults.get().refused) {
-            return Err(request);
-        }
-        self.wires.push(self.me, to, Kind::Requests, Packet::Request { request, call: None });
-        Ok(())
+        self.mesh.cast(to, request).map_err(|refused| refused.request)
     }
 
     fn call(&self, to: Address, request: Request, then: Then) {
-        let wires = &self.wires;
-        let call = wires.last_call.get() + 1;
-        wires.last_call.set(call);
-        wires.calls.borrow_mut().insert(call, then);
-        if wires.rng.chance(wires.faults.get().refused) {
-            let answer = Err(PostError::Refused);
-            wires.push(self.me, self.me, Kind::Events, Packet::Answer { call, answer });
-            return;
-        }
-        wires.push(self.me, to, Kind::Requests, Packet::Request { request, call: Some(call) });
-        if wires.rng.chance(wires.faults.get().lost) {
-            // The caller gives up sooner or later; an answer that comes first wins.
-            let answer = Err(PostError::Lost);
-            wires.push(self.me, self.me, Kind::Events, Packet::Answer { call, answer });
-        }
+        self.mesh.call_then(to, request, CALL_DEADLINE, |reply| {
+            then(reply.map_err(|error| match error {
+                CallError::Full | CallError::TooManyCalls | CallError::Unreachable => {
+                    PostError::Refused
+                }
+                _ => PostError::Lost,
+            }));
+        });
     }
 
-    fn deliver(&self, to: Address, request: Request, _: bool) -> bool {
-        self.wires.push(self.me, to, Kind::Events, Packet::Request { request, call: None });
-        true
+    fn deliver(&self, to: Address, request: Request, droppable: bool) -> bool {
+        let loss = if droppable { Loss::Droppable } else { Loss::Never };
+        self.mesh.deliver(to, request, loss)
     }
 }
 
-impl Wires {
-    fn push(&self, from: Address, to: Address, kind: Kind, packet: Packet) {
-        let lane = (to.shard.0, from.shard.0, kind);
-        self.lanes.borrow_mut().entry(lane).or_default().push_back(packet);
+/// What a shard does about its turns: presence events leave when one ends, soon after a message.
+struct Turns {
+    presences: Presences,
+    rng: Rng,
+    ends: Cell<bool>,
+}
+
+impl Turns {
+    fn end_soon(self: &Rc<Self>) {
+        let wanted = self.presences.read_owner(crate::presence::Owner::is_dirty);
+        if !(wanted || self.presences.owes()) || self.ends.replace(true) {
+            return;
+        }
+        let this = Rc::clone(self);
+        runtime::spawn("end of turn", async move {
+            if this.rng.chance(0.5) {
+                runtime::sleep(TURN).await;
+            }
+            this.ends.set(false);
+            this.presences.end_turn();
+            if this.presences.owes() {
+                runtime::sleep(TURN).await;
+                this.end_soon();
+            }
+        });
     }
+}
+
+fn start(context: &ShardContext<Wire>, mortal: bool) -> Shard {
+    let clients = Rc::new(Clients::default());
+    let post = MeshPost { mesh: context.mesh.clone(), mortal };
+    let sessions = Rc::clone(&clients);
+    let limits = Limits::default();
+    let presences = Presences::counted(Rc::new(post), sessions, limits, &context.counters());
+    clients.attach(&presences);
+    let rng = context.rng.clone();
+    let turns = Rc::new(Turns { presences: presences.clone(), rng, ends: Cell::new(false) });
+    context.serve(Rc::new(move |_: Address, request, reply: ReplyTo<Wire>| {
+        turns.presences.handle(request, move |answer| reply.send(answer));
+        turns.end_soon();
+    }));
+    Shard { address: context.me(), presences, clients }
 }
 
 impl Net {
     pub(crate) fn new(shards: u16, seed: u64, faults: Faults) -> Self {
-        let wires = Rc::new(Wires {
-            lanes: RefCell::default(),
-            calls: RefCell::default(),
-            last_call: Cell::new(0),
-            rng: Rng::from_seed(seed),
-            faults: Cell::new(faults),
-            len: shards,
-            misrouted: Cell::new(0),
+        let mailbox = if faults.refused {
+            MailboxLimits { requests_len_max: 3, ..MailboxLimits::default() }
+        } else {
+            MailboxLimits::default()
+        };
+        let slowest = if faults.lost { 40_000 } else { 50 };
+        let config = sim::SimConfig {
+            members: vec![Member { node: NodeId(7), shards }],
+            limits: MeshLimits { mailbox, ..MeshLimits::default() },
+            faults: sim::Faults { delay_micros: (0, slowest), ..sim::Faults::default() },
+        };
+        let started = Rc::new(RefCell::new(Vec::new()));
+        let list = Rc::clone(&started);
+        let mut simulation = sim::Simulation::new(seed, config, move |context| {
+            list.borrow_mut().push(start(&context, faults.mortal));
+            std::future::ready(Ok(()))
         });
-        let shards = (0..shards)
-            .map(|shard| {
-                let clients = Rc::new(Clients::default());
-                let post = TestPost { me: address(shard), wires: Rc::clone(&wires) };
-                let sessions = Rc::clone(&clients);
-                let presences = Presences::new(Rc::new(post), sessions, Limits::default());
-                clients.attach(&presences);
-                Shard { address: address(shard), presences, clients }
-            })
-            .collect();
-        Self { shards, wires }
+        assert!(simulation.run_until_quiet(Duration::from_secs(1)));
+        let mut shards: Vec<Shard> = started.take();
+        shards.sort_by_key(|shard| shard.address);
+        Self { shards, simulation: RefCell::new(simulation) }
     }
 
-    /// Lets one lane, of those that hold something, pass a few messages on; then the turn of the receiving
-    /// shard may end. False where all lanes are empty.
-    pub(crate) fn step(&self) -> bool {
-        let lanes = self.wires.lanes.borrow();
-        let full: Vec<_> = lanes.iter().filter(|(_, l)| !l.is_empty()).map(|(k, _)| *k).collect();
-        drop(lanes);
-        if full.is_empty() {
-            return false;
-        }
-        let lane = full[self.wires.rng.below(full.len() as u64) as usize];
-        for _ in 0..=self.wires.rng.below(4) {
-            let packet = self.wires.lanes.borrow_mut().get_mut(&lane).and_then(VecDeque::pop_front);
-            let Some(packet) = packet else { break };
-            self.handle(lane.1, lane.0, packet);
-        }
-        if self.wires.rng.chance(0.5) {
-            self.shards[usize::from(lane.0)].presences.end_turn();
-        }
-        true
+    /// Lets some time pass.
+    pub(crate) fn run_for(&self, time: Duration) {
+        self.simulation.borrow_mut().run_for(time);
     }
 
-    /// Runs until nothing is under way and nothing is owed. From here on nothing goes wrong.
+    /// Runs until nothing is under way and nothing is owed.
     pub(crate) fn settle(&self) {
-        self.wires.faults.set(Faults::default());
-        for _ in 0..1_000_000 {
-            if self.step() {
-                continue;
-            }
-            for shard in &self.shards {
-                shard.presences.end_turn();
-            }
-            if self.wires.lanes.borrow().values().all(VecDeque::is_empty) {
-                assert_eq!(self.wires.misrouted.get(), 0, "requests went to who does not own them");
-                return;
-            }
-        }
-        panic!("the net does not come to rest");
+        let mut simulation = self.simulation.borrow_mut();
+        assert!(simulation.run_until_quiet(Duration::from_hours(1)), "the net comes to rest");
+        let counted = |name| simulation.counted(name);
+        assert_eq!(counted("stream_misrouted"), 0, "requests went to who does not own them");
+        assert_eq!(counted("task_panics"), 0, "a shard panicked");
     }
 
-    fn handle(&self, from: u16, to: u16, packet: Packet) {
-        match packet {
-            Packet::Request { request, call } => {
-                let wires: Weak<Wires> = Rc::downgrade(&self.wires);
-                self.shards[usize::from(to)].presences.handle(request, move |reply| {
-                    let Some(wires) = wires.upgrade() else { return };
-                    if matches!(reply, Reply::NotOwner) {
-                        wires.misrouted.set(wires.misrouted.get() + 1);
-                    }
-                    if let Some(call) = call {
-                        let packet = Packet::Answer { call, answer: Ok(reply) };
-                        wires.push(address(to), address(from), Kind::Events, packet);
-                    }
-                });
-            }
-            Packet::Answer { call, answer } => {
-                let then = self.wires.calls.borrow_mut().remove(&call);
-                if let Some(then) = then {
-                    then(answer);
-                }
-            }
+    /// The sum of a counter over all shards.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        self.simulation.borrow().counted(name)
+    }
+
+    /// The last shard is gone, with its sessions and what it has sent and nobody got. The others notice
+    /// when nothing of it can arrive any more.
+    pub(crate) fn crash_last(&mut self) {
+        let Some(victim) = self.shards.pop() else { return };
+        let mut simulation = self.simulation.borrow_mut();
+        simulation.crash(victim.address);
+        simulation.run_for(Duration::from_millis(100));
+        for shard in &self.shards {
+            shard.presences.lose(victim.address);
+            shard.presences.end_turn();
         }
     }
 }
