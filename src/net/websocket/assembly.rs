@@ -44,6 +44,8 @@ const fn violation(what: &'static str) -> Fault {
 
 const NOT_TEXT: Fault = Fault { code: 1007, what: "text that is not UTF-8" };
 const TOO_BIG: Fault = Fault { code: 1009, what: "message too big" };
+/// A close code that was registered after the parser's list was written.
+const BAD_GATEWAY: u16 = 1014;
 /// Stands for a close without a code.
 pub(super) const NO_CODE: u16 = 1005;
 
@@ -310,7 +312,7 @@ fn control(kind: Control, payload: &[u8]) -> Result<Incoming<'_>, Fault> {
             None => Err(violation("half a close code")),
             Some((code, reason)) => {
                 let code = u16::from_be_bytes(*code);
-                if !CloseCode::from(code).is_allowed() {
+                if !CloseCode::from(code).is_allowed() && code != BAD_GATEWAY {
                     return Err(violation("a close code that is not for the wire"));
                 }
                 let reason = std::str::from_utf8(reason).map_err(|_| NOT_TEXT)?;

@@ -92,7 +92,8 @@ impl Drop for Starting<'_> {
 
 impl WsSocket {
     /// Queues a message. A burst is taken while the peer keeps up, within the bound of bytes; behind a
-    /// send that the peer does not take, the bound of messages holds too.
+    /// send that the peer does not take, the bound of messages holds too. A message that would be alone
+    /// in the queue is taken whatever its length.
     pub fn send(&self, frame: &WireFrame, pace: Pace) -> Result<(), SendError> {
         let inner = &*self.0;
         if inner.phase.get() != Phase::Open {
@@ -100,9 +101,9 @@ impl WsSocket {
         }
         let socket = inner.link.socket();
         let long = socket.queued_writes() >= inner.config.outgoing_queue_len_max;
-        if long && socket.is_blocked()
-            || socket.queued_bytes() + frame.len() > inner.config.outgoing_queue_bytes_max
-        {
+        let queued = socket.queued_bytes();
+        let room = inner.config.outgoing_queue_bytes_max.saturating_sub(queued);
+        if long && socket.is_blocked() || queued > 0 && frame.len() > room {
             return Err(SendError::QueueFull);
         }
         inner.link.write_bytes(frame.bytes().clone(), pace).map_err(|_| SendError::Closed)
