@@ -14,6 +14,7 @@ pub mod error;
 pub mod fanout;
 pub mod flood;
 pub mod ids;
+pub mod leaderboards;
 pub mod limits;
 pub mod log;
 pub mod matches;

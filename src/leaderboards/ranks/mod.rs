@@ -1,0 +1,8 @@
+//! Rank numbers.
+
+mod arena;
+#[allow(clippy::module_inception)]
+mod ranks;
+mod tree;
+
+pub use ranks::{Ranks, Score};
