@@ -1,10 +1,6 @@
 //! Leaderboards.
 
+pub mod cron;
 pub mod ranks;
 
-/// Which scores are better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortOrder {
-    Ascending,
-    Descending,
-}
+pub use crate::store::leaderboards::{Operator, SortOrder};

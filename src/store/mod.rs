@@ -16,6 +16,7 @@ mod database;
 mod dialect;
 mod error;
 mod group_edges;
+pub mod leaderboards;
 pub mod messages;
 mod migrate;
 pub mod notifications;

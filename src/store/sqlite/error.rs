@@ -34,9 +34,10 @@ fn constraint(connection: &Connection, code: i32, message: &str) -> StoreError {
             StoreError::Unique(unique_name(connection, subject).unwrap_or_else(|| subject.into()))
         }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::ForeignKey(subject.into()),
-        ffi::SQLITE_CONSTRAINT_CHECK | ffi::SQLITE_CONSTRAINT_NOTNULL => {
-            StoreError::Check(subject.into())
-        }
+        // A sum that leaves the range of integers becomes a float, which no column takes.
+        ffi::SQLITE_CONSTRAINT_CHECK
+        | ffi::SQLITE_CONSTRAINT_NOTNULL
+        | ffi::SQLITE_CONSTRAINT_DATATYPE => StoreError::Check(subject.into()),
         _ => StoreError::statement(message),
     }
 }

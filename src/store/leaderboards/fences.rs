@@ -1,0 +1,108 @@
+//! What the schedules have done: one row for each board and kind of event, so that an event is carried out
+//! once, by whichever node comes first, and not again after a restart.
+//!
+//! The rows are storage objects of the system that nobody may read or write. The schema is shared with
+//! other servers, which leave what they do not know alone; a table of ours would be one too many.
+
+use uuid::Uuid;
+
+use crate::{
+    params,
+    store::{Param, Reader, Store, StoreError, Timestamp, Tx},
+};
+
+/// What can happen to a board by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A period has ended and the next one begins.
+    Reset,
+    /// The active part of a tournament's period has ended.
+    End,
+}
+
+impl Kind {
+    fn collection(self) -> &'static str {
+        match self {
+            Self::Reset => "kakera.leaderboard.reset",
+            Self::End => "kakera.leaderboard.end",
+        }
+    }
+}
+
+/// Up to when the events of a board have been carried out; the row's time of update is what counts. Where
+/// nothing is known yet, it is taken to be `now`, and that is remembered.
+pub async fn reached(
+    store: &Store,
+    kind: Kind,
+    board: &str,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    let board = board.to_owned();
+    store
+        .write(async move |tx: &mut Tx<'_>| {
+            let sql = "insert into storage (collection, key, user_id, value, version, read, write, \
+                       create_time, update_time) values ($1, $2, $3, $4, '', 0, 0, $5, $5) \
+                       on conflict (collection, key, user_id) do nothing";
+            let (collection, owner) = (kind.collection(), Uuid::nil());
+            let value = Param::json("{}");
+            let key = Param::from(&board);
+            let params = [collection.into(), key.clone(), owner.into(), value, now.into()];
+            tx.execute(sql, &params).await?;
+            let sql = "select update_time from storage \
+                       where collection = $1 and key = $2 and user_id = $3";
+            let (time,): (Timestamp,) =
+                tx.one(sql, &[collection.into(), key, owner.into()]).await?;
+            Ok(time)
+        })
+        .await
+}
+
+/// Claims the event of a board at `time`. True for one caller only, ever, and only while no later one has
+/// been claimed. A reset frees the places of a tournament together with the claim.
+pub async fn claim(
+    store: &Store,
+    kind: Kind,
+    board: &str,
+    time: Timestamp,
+) -> Result<bool, StoreError> {
+    let board = board.to_owned();
+    store
+        .write(async move |tx: &mut Tx<'_>| {
+            let sql = "update storage set update_time = $4 \
+                       where collection = $1 and key = $2 and user_id = $3 and update_time < $4";
+            let params = params![kind.collection(), &board, Uuid::nil(), time];
+            if tx.execute(sql, params).await? == 0 {
+                return Ok(false);
+            }
+            if kind == Kind::Reset {
+                let sql = "update leaderboard set size = 0 where id = $1 and duration > 0";
+                tx.execute(sql, params![&board]).await?;
+            }
+            Ok(true)
+        })
+        .await
+}
+
+/// Forgets what was done for a board that is gone.
+pub async fn forget(store: &Store, board: &str) -> Result<(), StoreError> {
+    let sql = "delete from storage where user_id = $1 and key = $2 and collection {in $3}";
+    let collections = [Kind::Reset, Kind::End].map(|kind| kind.collection().to_owned());
+    store.execute(sql, params![Uuid::nil(), board, &collections[..]]).await.map(drop)
+}
+
+/// Whether anything has been claimed for a board, and up to when.
+pub async fn known(
+    store: &Store,
+    kind: Kind,
+    board: &str,
+) -> Result<Option<Timestamp>, StoreError> {
+    let board = board.to_owned();
+    let found: Option<(Timestamp,)> = store
+        .read(async move |reader: &mut Reader<'_>| {
+            let sql = "select update_time from storage \
+                       where collection = $1 and key = $2 and user_id = $3";
+            reader.optional(sql, params![kind.collection(), &board, Uuid::nil()]).await
+        })
+        .await?;
+    Ok(found.map(|(time,)| time))
+}

@@ -1,0 +1,132 @@
+//! Writing and deleting records of leaderboards. Each write is one statement, so that writers of one record
+//! wait for each other in the database and none is lost.
+
+use super::{Operator, ScoreRecord, SortOrder, listing};
+use crate::{
+    ids::UserId,
+    params,
+    store::{Param, Store, StoreError, Timestamp},
+};
+
+/// A score to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewScore {
+    pub board: String,
+    /// When the period ends, or the epoch where it never does.
+    pub expiry: Timestamp,
+    pub owner: UserId,
+    /// `None` leaves the name as it is.
+    pub username: Option<String>,
+    pub score: i64,
+    pub subscore: i64,
+    /// A JSON object; `None` leaves it as it is.
+    pub metadata: Option<String>,
+}
+
+impl NewScore {
+    /// The parameters that every statement begins with.
+    pub(super) fn params(&self) -> [Param<'_>; 8] {
+        [
+            Param::from(&self.board),
+            Param::from(self.owner),
+            Param::from(self.username.as_deref()),
+            Param::from(self.score),
+            Param::from(self.subscore),
+            Param::json(self.metadata.as_deref().unwrap_or("{}")),
+            Param::from(self.expiry),
+            Param::from(self.metadata.is_some()),
+        ]
+    }
+}
+
+/// Makes the statement of an operator. `$make` is a macro over: what a new record begins with, what an old
+/// one, `r`, becomes, and when that is a change. (`greatest` and `least` are not of both dialects.)
+macro_rules! statement_of {
+    ($make:ident, $operator:expr, $order:expr) => {
+        match ($operator, $order) {
+            (Operator::Best, SortOrder::Ascending) => $make!(
+                "$4, $5",
+                "score = case when r.score > excluded.score then excluded.score else r.score end, \
+                 subscore = case when r.subscore > excluded.subscore then excluded.subscore \
+                 else r.subscore end",
+                "r.score > excluded.score or r.subscore > excluded.subscore"
+            ),
+            (Operator::Best, SortOrder::Descending) => $make!(
+                "$4, $5",
+                "score = case when r.score < excluded.score then excluded.score else r.score end, \
+                 subscore = case when r.subscore < excluded.subscore then excluded.subscore \
+                 else r.subscore end",
+                "r.score < excluded.score or r.subscore < excluded.subscore"
+            ),
+            (Operator::Set, _) => $make!(
+                "$4, $5",
+                "score = excluded.score, subscore = excluded.subscore",
+                "r.score <> excluded.score or r.subscore <> excluded.subscore"
+            ),
+            (Operator::Increment, _) => $make!(
+                "$4, $5",
+                "score = r.score + excluded.score, subscore = r.subscore + excluded.subscore",
+                "excluded.score <> 0 or excluded.subscore <> 0"
+            ),
+            (Operator::Decrement, _) => $make!(
+                "0, 0",
+                "score = case when r.score > cast($4 as bigint) \
+                 then r.score - cast($4 as bigint) else 0 end, \
+                 subscore = case when r.subscore > cast($5 as bigint) \
+                 then r.subscore - cast($5 as bigint) else 0 end",
+                "cast($4 as bigint) <> 0 or cast($5 as bigint) <> 0"
+            ),
+        }
+    };
+}
+pub(super) use statement_of;
+
+macro_rules! write {
+    ($inserted:literal, $updated:literal, $changes:literal) => {
+        concat!(
+            "insert into leaderboard_record as r (leaderboard_id, owner_id, username, metadata, \
+             expiry_time, create_time, update_time, score, subscore) \
+             values ($1, $2, $3, $6, $7, {now}, {now}, ",
+            $inserted,
+            ") on conflict (owner_id, leaderboard_id, expiry_time) do update set ",
+            $updated,
+            ", num_score = r.num_score + 1, \
+             metadata = case when $8 then excluded.metadata else r.metadata end, \
+             username = coalesce(excluded.username, r.username), update_time = {now} where ",
+            $changes,
+            " returning owner_id, username, score, subscore, num_score, max_num_score, metadata, \
+             create_time, update_time"
+        )
+    };
+}
+
+/// Writes a score; yields the record as it is now, and whether this changed it.
+///
+/// [`StoreError::ForeignKey`] when there is no such board, [`StoreError::Check`] when a score would
+/// leave its range, from 0 to 2^63 - 1.
+pub async fn write(
+    store: &Store,
+    operator: Operator,
+    order: SortOrder,
+    new: &NewScore,
+) -> Result<(ScoreRecord, bool), StoreError> {
+    let sql = statement_of!(write, operator, order);
+    let written: Vec<ScoreRecord> = store.returning(sql, &new.params()).await?;
+    if let Some(record) = written.into_iter().next() {
+        return Ok((record, true));
+    }
+    let owner = listing::of_owner(store, &new.board, new.expiry, new.owner).await?;
+    owner.map(|record| (record, false)).ok_or(StoreError::NoRow)
+}
+
+/// Deletes an owner's record. False when there is none.
+pub async fn delete(
+    store: &Store,
+    board: &str,
+    expiry: Timestamp,
+    owner: UserId,
+) -> Result<bool, StoreError> {
+    let sql = "delete from leaderboard_record \
+               where leaderboard_id = $1 and expiry_time = $2 and owner_id = $3";
+    Ok(store.execute(sql, params![board, expiry, owner]).await? > 0)
+}
