@@ -25,3 +25,15 @@ pub const METRICS_CALLS_MAX: usize = 2048;
 
 /// How long `kakera healthcheck` waits for each step of its request.
 pub const HEALTHCHECK_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// Records of leaderboards that a shard holds in order, at about 50 bytes each. Beyond it, the boards that
+/// nobody asked for the longest are forgotten; one that is larger by itself has no ranks.
+pub const RANKED_RECORDS_MAX: usize = 1 << 25;
+
+/// Periods of leaderboards that a shard holds in order. Beyond it, those that nobody asked for the longest are
+/// forgotten.
+pub const RANKED_PERIODS_MAX: usize = 1 << 16;
+
+/// Questions about ranks that wait, on a shard, for the ranks to be loaded. Further ones are answered at
+/// once, without a rank.
+pub const RANK_WAITERS_MAX: usize = 1 << 14;

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::{
     arena::Arena,
+    message::Around,
     tree::{Order, Tree},
 };
 use crate::{ids::UserId, leaderboards::SortOrder};
@@ -126,11 +127,29 @@ impl Ranks {
         links.into_iter().map(|link| self.records.get(link).score).collect()
     }
 
+    /// A page of at most `limit` with the owner in it, and its first rank. Half of the others stand below
+    /// the owner, one more than above if they are odd; where one side is short, the other gets its places.
+    pub fn around(&self, owner: UserId, order: SortOrder, limit: usize) -> Option<Around> {
+        let rank = self.rank(owner, order)?;
+        let (above, below) = (rank - 1, self.len() as u64 - rank);
+        let (above, below) = share(above, below, limit as u64);
+        let first = rank - above;
+        let scores = self.page(order, first, (above + 1 + below) as usize);
+        Some(Around { first, scores, count: self.len() as u64 })
+    }
+
     fn of(&self, owner: UserId) -> Option<(u32, Record)> {
         let key = Record { score: Score { owner, score: 0, subscore: 0 }, generation: 0 };
         let (_, link) = self.by_owner.find(&self.records, &key).ok()?;
         Some((link, *self.records.get(link)))
     }
+}
+
+/// How many of those above and below an owner stand on a page of `limit` with it.
+pub fn share(above: u64, below: u64, limit: u64) -> (u64, u64) {
+    let others = limit.saturating_sub(1);
+    let above = above.min(others.saturating_sub(below.min(limit / 2)));
+    (above, below.min(others - above))
 }
 
 #[cfg(test)]
@@ -246,6 +265,30 @@ mod tests {
             ranks.set(Score { owner: owner(n), score: i64::from(n), subscore: 0 }, 1);
         }
         assert!(ranks.bytes() < 200_000 * 56, "{} bytes a record", ranks.bytes() / 200_000);
+    }
+
+    #[test]
+    fn a_page_around_an_owner_leans_downward_and_fills_up_at_the_ends() {
+        for (above, below, limit, shared) in [
+            (9, 9, 5, (2, 2)),
+            (9, 9, 4, (1, 2)),
+            (9, 9, 1, (0, 0)),
+            (0, 9, 5, (0, 4)),
+            (1, 9, 5, (1, 3)),
+            (9, 0, 5, (4, 0)),
+            (9, 1, 5, (3, 1)),
+            (1, 1, 5, (1, 1)),
+            (0, 0, 100, (0, 0)),
+        ] {
+            assert_eq!(share(above, below, limit), shared, "{above} {below} {limit}");
+        }
+        let mut ranks = Ranks::default();
+        for n in 0..10 {
+            ranks.set(score(n, i64::from(n), 0), 1);
+        }
+        let around = ranks.around(owner(6), SortOrder::Descending, 4).unwrap();
+        let scores: Vec<i64> = around.scores.iter().map(|score| score.score).collect();
+        assert_eq!((around.first, scores, around.count), (3, vec![7, 6, 5, 4], 10));
     }
 
     proptest! {

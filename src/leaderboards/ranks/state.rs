@@ -1,0 +1,417 @@
+//! The periods that one shard ranks: pure and synchronous.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::{Ask, PeriodKey, RankReply, RankRequest, Ranks};
+use crate::{ids::UserId, store::leaderboards::RankRecord};
+
+/// The bounds of a shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) records_max: usize,
+    pub(super) periods_max: usize,
+    pub(super) waiters_max: usize,
+}
+
+/// What becomes of a request.
+pub(super) enum Step<W> {
+    /// Answer the waiter.
+    Answer(W, RankReply),
+    /// It waits; the period is to be loaded under this number.
+    Load(u64),
+    /// It waits for a load that is under way.
+    Wait,
+}
+
+enum Period<W> {
+    Loading {
+        /// Tells this load from one that was given up.
+        number: u64,
+        ranks: Ranks,
+        /// Who was deleted meanwhile, and may yet be read.
+        deleted: HashSet<UserId>,
+        waiters: Vec<(Ask, W)>,
+    },
+    Ready {
+        ranks: Ranks,
+        used: u64,
+    },
+    /// More records than a shard has room for.
+    TooLarge {
+        used: u64,
+    },
+}
+
+pub(super) struct Periods<W> {
+    limits: Limits,
+    periods: HashMap<PeriodKey, Period<W>>,
+    records: usize,
+    waiting: usize,
+    /// Counts the requests; it orders the periods by their last use.
+    now: u64,
+    pub(super) evicted: u64,
+}
+
+impl<W> Periods<W> {
+    pub(super) fn new(limits: Limits) -> Self {
+        let periods = HashMap::new();
+        Self { limits, periods, records: 0, waiting: 0, now: 0, evicted: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.periods.len()
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.records
+    }
+
+    pub(super) fn ask(&mut self, request: RankRequest, waiter: W) -> Step<W> {
+        self.now += 1;
+        let RankRequest { period: key, ask } = request;
+        if ask == Ask::Forget {
+            // Whoever waits for it is answered by its load, which finds out.
+            if !matches!(self.periods.get(&key), Some(Period::Loading { .. })) {
+                self.drop(&key);
+            } else if let Some(Period::Loading { ranks, deleted, .. }) = self.periods.get_mut(&key)
+            {
+                self.records -= ranks.len();
+                *ranks = Ranks::default();
+                deleted.clear();
+            }
+            return Step::Answer(waiter, RankReply::Done);
+        }
+        match self.periods.get_mut(&key) {
+            Some(Period::Ready { ranks, used }) => {
+                *used = self.now;
+                let before = ranks.len();
+                let reply = answer(ranks, &ask);
+                self.records = self.records + ranks.len() - before;
+                self.make_room(&key);
+                Step::Answer(waiter, reply)
+            }
+            Some(Period::TooLarge { used }) => {
+                *used = self.now;
+                Step::Answer(waiter, RankReply::Unknown)
+            }
+            Some(Period::Loading { ranks, deleted, waiters, .. }) => {
+                let before = ranks.len();
+                match &ask {
+                    Ask::Written { score, generation, .. } => {
+                        ranks.set(*score, *generation);
+                        deleted.remove(&score.owner);
+                    }
+                    Ask::Deleted(owner) => {
+                        ranks.remove(*owner);
+                        deleted.insert(*owner);
+                    }
+                    Ask::Of { .. } | Ask::Around { .. } | Ask::Forget => {}
+                }
+                self.records = self.records + ranks.len() - before;
+                if matches!(ask, Ask::Deleted(_)) {
+                    return Step::Answer(waiter, RankReply::Done);
+                }
+                if self.waiting >= self.limits.waiters_max {
+                    return Step::Answer(waiter, RankReply::Unknown);
+                }
+                self.waiting += 1;
+                waiters.push((ask, waiter));
+                Step::Wait
+            }
+            // What is not held needs no telling.
+            None if matches!(ask, Ask::Deleted(_)) => Step::Answer(waiter, RankReply::Done),
+            None if self.waiting >= self.limits.waiters_max => {
+                Step::Answer(waiter, RankReply::Unknown)
+            }
+            None => {
+                self.evict(
+                    self.limits.periods_max.saturating_sub(1),
+                    self.limits.records_max,
+                    &key,
+                );
+                let number = self.now;
+                let mut ranks = Ranks::default();
+                if let Ask::Written { score, generation, .. } = &ask {
+                    ranks.set(*score, *generation);
+                    self.records += 1;
+                }
+                self.waiting += 1;
+                let waiters = vec![(ask, waiter)];
+                let deleted = HashSet::new();
+                self.periods.insert(key, Period::Loading { number, ranks, deleted, waiters });
+                Step::Load(number)
+            }
+        }
+    }
+
+    /// Takes over what a load has read. False when the load is to stop: it was given up, or there is no
+    /// room for more.
+    pub(super) fn read(&mut self, key: &PeriodKey, load: u64, records: &[RankRecord]) -> bool {
+        match self.periods.get_mut(key) {
+            Some(Period::Loading { number, ranks, deleted, .. }) if *number == load => {
+                let before = ranks.len();
+                for record in records {
+                    if !deleted.contains(&record.place.owner) {
+                        ranks.set(record.place.into(), record.num_score);
+                    }
+                }
+                self.records = self.records + ranks.len() - before;
+                self.make_room(key)
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Ends a load. Yields those who waited, with their answers.
+    pub(super) fn loaded(
+        &mut self,
+        key: &PeriodKey,
+        load: u64,
+        whole: bool,
+    ) -> Vec<(W, RankReply)> {
+        let Some(Period::Loading { number, .. }) = self.periods.get(key) else {
+            return Vec::new();
+        };
+        if *number != load {
+            return Vec::new();
+        }
+        let Some(Period::Loading { ranks, waiters, .. }) = self.periods.remove(key) else {
+            return Vec::new();
+        };
+        self.waiting -= waiters.len();
+        let fits = self.records <= self.limits.records_max;
+        if !whole || !fits {
+            self.records -= ranks.len();
+            if whole {
+                self.periods.insert(key.clone(), Period::TooLarge { used: self.now });
+            }
+            return waiters.into_iter().map(|(_, waiter)| (waiter, RankReply::Unknown)).collect();
+        }
+        let mut ranks = ranks;
+        let answers =
+            waiters.into_iter().map(|(ask, waiter)| (waiter, answer(&mut ranks, &ask))).collect();
+        // An empty period is soon read again, and anybody may ask for any number of them.
+        if !ranks.is_empty() {
+            self.periods.insert(key.clone(), Period::Ready { ranks, used: self.now });
+        }
+        answers
+    }
+
+    /// Forgets the periods that have expired.
+    pub(super) fn sweep(&mut self, now: i64) {
+        let expired: Vec<PeriodKey> = self
+            .periods
+            .iter()
+            .filter(|(key, period)| {
+                key.expiry > 0 && key.expiry <= now && !matches!(period, Period::Loading { .. })
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        expired.iter().for_each(|key| self.drop(key));
+    }
+
+    /// Forgets others until the records fit; false when they do not fit even so.
+    fn make_room(&mut self, keep: &PeriodKey) -> bool {
+        if self.records > self.limits.records_max {
+            self.evict(self.limits.periods_max, self.limits.records_max, keep);
+        }
+        self.records <= self.limits.records_max
+    }
+
+    fn evict(&mut self, periods_max: usize, records_max: usize, keep: &PeriodKey) {
+        if self.periods.len() <= periods_max && self.records <= records_max {
+            return;
+        }
+        let mut unused: Vec<(u64, PeriodKey)> = self
+            .periods
+            .iter()
+            .filter(|(key, _)| *key != keep)
+            .filter_map(|(key, period)| match period {
+                Period::Ready { used, .. } | Period::TooLarge { used } => {
+                    Some((*used, key.clone()))
+                }
+                Period::Loading { .. } => None,
+            })
+            .collect();
+        unused.sort_unstable_by_key(|(used, _)| *used);
+        // Some more than must, so that the next one finds room without a search.
+        let spare = periods_max / 16;
+        for (_, key) in unused {
+            if self.periods.len() <= periods_max.saturating_sub(spare)
+                && self.records <= records_max
+            {
+                return;
+            }
+            self.drop(&key);
+            self.evicted += 1;
+        }
+    }
+
+    fn drop(&mut self, key: &PeriodKey) {
+        if let Some(Period::Ready { ranks, .. }) = self.periods.remove(key) {
+            self.records -= ranks.len();
+        }
+    }
+}
+
+fn answer(ranks: &mut Ranks, ask: &Ask) -> RankReply {
+    match ask {
+        Ask::Written { score, generation, order } => {
+            ranks.set(*score, *generation);
+            RankReply::Rank(ranks.rank(score.owner, *order).unwrap_or(0))
+        }
+        Ask::Deleted(owner) => {
+            ranks.remove(*owner);
+            RankReply::Done
+        }
+        Ask::Of { owners, order } => {
+            let rank = |owner: &UserId| ranks.rank(*owner, *order).unwrap_or(0);
+            let count = ranks.len() as u64;
+            RankReply::Ranks { ranks: owners.iter().map(rank).collect(), count }
+        }
+        Ask::Around { owner, order, limit } => {
+            RankReply::Around(ranks.around(*owner, *order, *limit as usize).map(Box::new))
+        }
+        Ask::Forget => RankReply::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        leaderboards::{SortOrder, ranks::Score},
+        store::leaderboards::Place,
+    };
+
+    const SMALL: Limits = Limits { records_max: 10, periods_max: 3, waiters_max: 2 };
+
+    fn owner(n: u128) -> UserId {
+        UserId(Uuid::from_u128(n))
+    }
+
+    fn record(n: u128, score: i64) -> RankRecord {
+        RankRecord { place: Place { owner: owner(n), score, subscore: 0 }, num_score: 1 }
+    }
+
+    fn request(board: &str, ask: Ask) -> RankRequest {
+        RankRequest { period: key(board), ask }
+    }
+
+    fn key(board: &str) -> PeriodKey {
+        PeriodKey { board: board.into(), expiry: 0 }
+    }
+
+    fn of(n: u128) -> Ask {
+        Ask::Of { owners: vec![owner(n)], order: SortOrder::Descending }
+    }
+
+    fn written(n: u128, score: i64, generation: i32) -> Ask {
+        let score = Score { owner: owner(n), score, subscore: 0 };
+        Ask::Written { score, generation, order: SortOrder::Descending }
+    }
+
+    fn ranks(rank: u64, count: u64) -> RankReply {
+        RankReply::Ranks { ranks: Box::new([rank]), count }
+    }
+
+    fn load(periods: &mut Periods<u8>, board: &str, records: &[RankRecord]) {
+        let Step::Load(load) = periods.ask(request(board, of(1)), 0) else { panic!("{board}") };
+        periods.read(&key(board), load, records);
+        periods.loaded(&key(board), load, true);
+    }
+
+    #[test]
+    fn who_asks_first_waits_for_the_load_and_later_ones_do_not() {
+        let mut periods = Periods::new(SMALL);
+        let Step::Load(load) = periods.ask(request("a", of(2)), 7) else { panic!() };
+        assert!(matches!(periods.ask(request("a", of(1)), 8), Step::Wait));
+        assert!(periods.read(&key("a"), load, &[record(1, 5), record(2, 9)]));
+        assert_eq!(periods.loaded(&key("a"), load, true), [(7, ranks(1, 2)), (8, ranks(2, 2))]);
+        let Step::Answer(9, reply) = periods.ask(request("a", of(3)), 9) else { panic!() };
+        assert_eq!(reply, ranks(0, 2));
+    }
+
+    #[test]
+    fn what_is_written_and_deleted_during_a_load_counts_more_than_what_is_read() {
+        let mut periods = Periods::new(SMALL);
+        let Step::Load(load) = periods.ask(request("a", written(1, 50, 2)), 7) else { panic!() };
+        let Step::Answer(_, RankReply::Done) = periods.ask(request("a", Ask::Deleted(owner(2))), 8)
+        else {
+            panic!()
+        };
+        periods.read(&key("a"), load, &[record(1, 5), record(2, 9), record(3, 20)]);
+        assert_eq!(periods.loaded(&key("a"), load, true), [(7, RankReply::Rank(1))]);
+        let Step::Answer(_, reply) = periods.ask(request("a", of(3)), 9) else { panic!() };
+        assert_eq!(reply, ranks(2, 2), "the deleted one is not there");
+    }
+
+    #[test]
+    fn a_load_that_fails_is_tried_again_by_whoever_asks_next() {
+        let mut periods = Periods::new(SMALL);
+        let Step::Load(load) = periods.ask(request("a", of(1)), 7) else { panic!() };
+        periods.read(&key("a"), load, &[record(1, 5)]);
+        assert_eq!(periods.loaded(&key("a"), load, false), [(7, RankReply::Unknown)]);
+        assert_eq!((periods.len(), periods.records()), (0, 0));
+        let Step::Load(again) = periods.ask(request("a", of(1)), 8) else { panic!() };
+        assert!(!periods.read(&key("a"), load, &[record(2, 5)]), "the old load is over");
+        assert!(again != load);
+    }
+
+    #[test]
+    fn a_full_shard_forgets_what_nobody_asked_for_the_longest() {
+        let mut periods = Periods::new(SMALL);
+        let many: Vec<RankRecord> = (0..4).map(|n| record(n, 1)).collect();
+        load(&mut periods, "a", &many);
+        load(&mut periods, "b", &many);
+        assert!(matches!(periods.ask(request("a", of(1)), 1), Step::Answer(..)));
+        load(&mut periods, "c", &many);
+        assert_eq!((periods.len(), periods.records(), periods.evicted), (2, 8, 1));
+        assert!(matches!(periods.ask(request("a", of(1)), 1), Step::Answer(..)));
+        assert!(matches!(periods.ask(request("b", of(1)), 1), Step::Load(_)), "b was forgotten");
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_shard_has_no_ranks_and_says_so() {
+        let mut periods = Periods::new(SMALL);
+        let Step::Load(load) = periods.ask(request("a", of(1)), 7) else { panic!() };
+        let many: Vec<RankRecord> = (0..11).map(|n| record(n, 1)).collect();
+        assert!(!periods.read(&key("a"), load, &many));
+        assert_eq!(periods.loaded(&key("a"), load, true), [(7, RankReply::Unknown)]);
+        assert_eq!(periods.records(), 0);
+        let Step::Answer(_, reply) = periods.ask(request("a", of(1)), 8) else { panic!() };
+        assert_eq!(reply, RankReply::Unknown);
+    }
+
+    #[test]
+    fn too_many_who_wait_are_answered_that_it_is_not_known() {
+        let mut periods = Periods::new(SMALL);
+        assert!(matches!(periods.ask(request("a", of(1)), 1), Step::Load(_)));
+        assert!(matches!(periods.ask(request("a", of(1)), 2), Step::Wait));
+        for board in ["a", "b"] {
+            let Step::Answer(3, reply) = periods.ask(request(board, of(1)), 3) else { panic!() };
+            assert_eq!(reply, RankReply::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_period_goes_when_it_is_forgotten_empty_or_expired() {
+        let mut periods: Periods<u8> = Periods::new(SMALL);
+        load(&mut periods, "a", &[]);
+        assert_eq!(periods.len(), 0);
+        load(&mut periods, "a", &[record(1, 1)]);
+        periods.ask(request("a", Ask::Forget), 1);
+        assert_eq!((periods.len(), periods.records()), (0, 0));
+        let expiring = PeriodKey { expiry: 100, ..key("a") };
+        let ask = RankRequest { period: expiring.clone(), ask: of(1) };
+        let Step::Load(load) = periods.ask(ask, 1) else { panic!() };
+        periods.read(&expiring, load, &[record(1, 1)]);
+        periods.loaded(&expiring, load, true);
+        periods.sweep(99);
+        assert_eq!(periods.len(), 1);
+        periods.sweep(100);
+        assert_eq!((periods.len(), periods.records()), (0, 0));
+    }
+}
