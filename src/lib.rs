@@ -28,3 +28,4 @@ pub mod session;
 pub mod shard;
 pub mod status;
 pub mod store;
+pub mod tournaments;

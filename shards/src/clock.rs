@@ -21,6 +21,8 @@ pub struct Clock(Source);
 enum Source {
     System,
     Virtual(Rc<VirtualTime>),
+    /// The machine's, with the time of day put forward by so many microseconds.
+    Shifted(Rc<Cell<i64>>),
 }
 
 /// Measures how long something runs, for what bounds the use of a real core: the turns of the executor
@@ -70,6 +72,13 @@ impl Clock {
         Self(Source::System)
     }
 
+    /// The machine's clocks, with the time of day put forward by what the cell holds, in microseconds. For
+    /// tests of what happens at a time that is far away.
+    pub fn shifted(by_micros: Rc<Cell<i64>>) -> Self {
+        ORIGIN.get_or_init(Instant::now);
+        Self(Source::Shifted(by_micros))
+    }
+
     pub(crate) fn virtual_time(time: Rc<VirtualTime>) -> Self {
         Self(Source::Virtual(time))
     }
@@ -77,7 +86,9 @@ impl Clock {
     /// Microseconds since a fixed instant of this process. Never runs back.
     pub fn monotonic_micros(&self) -> u64 {
         match &self.0 {
-            Source::System => ORIGIN.get_or_init(Instant::now).elapsed().as_micros() as u64,
+            Source::System | Source::Shifted(_) => {
+                ORIGIN.get_or_init(Instant::now).elapsed().as_micros() as u64
+            }
             Source::Virtual(time) => time.elapsed_micros.get(),
         }
     }
@@ -90,10 +101,8 @@ impl Clock {
     /// Microseconds since the Unix epoch. May step when the machine's clock is set.
     pub fn unix_micros(&self) -> i64 {
         match &self.0 {
-            Source::System => SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or(Duration::ZERO)
-                .as_micros() as i64,
+            Source::System => machine_micros(),
+            Source::Shifted(by_micros) => machine_micros().saturating_add(by_micros.get()),
             Source::Virtual(time) => {
                 time.unix_base_micros.get().saturating_add(time.elapsed_micros.get() as i64)
             }
@@ -109,6 +118,11 @@ impl Clock {
     pub fn unix_sec(&self) -> i64 {
         self.unix_micros() / 1_000_000
     }
+}
+
+fn machine_micros() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO).as_micros() as i64
 }
 
 #[cfg(test)]

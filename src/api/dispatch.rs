@@ -35,6 +35,36 @@ impl Api {
                 let healthy = async |_: &Self, _: &Context, (): &()| Ok(());
                 inbound.answer::<calls::Healthcheck>(self, context, healthy).boxed_local()
             }
+            Rpc::DeleteLeaderboardRecord => {
+                answer!(DeleteLeaderboardRecord, delete_leaderboard_record)
+            }
+            Rpc::DeleteTournamentRecord => {
+                answer!(DeleteTournamentRecord, delete_tournament_record)
+            }
+            Rpc::JoinTournament => {
+                answer!(JoinTournament, join_tournament)
+            }
+            Rpc::ListLeaderboardRecords => {
+                answer!(ListLeaderboardRecords, list_leaderboard_records)
+            }
+            Rpc::ListLeaderboardRecordsAroundOwner => {
+                answer!(ListLeaderboardRecordsAroundOwner, list_leaderboard_records_around_owner)
+            }
+            Rpc::ListTournaments => {
+                answer!(ListTournaments, list_tournaments)
+            }
+            Rpc::ListTournamentRecords => {
+                answer!(ListTournamentRecords, list_tournament_records)
+            }
+            Rpc::ListTournamentRecordsAroundOwner => {
+                answer!(ListTournamentRecordsAroundOwner, list_tournament_records_around_owner)
+            }
+            Rpc::WriteLeaderboardRecord => {
+                answer!(WriteLeaderboardRecord, write_leaderboard_record)
+            }
+            Rpc::WriteTournamentRecord => {
+                answer!(WriteTournamentRecord, write_tournament_record)
+            }
             Rpc::LinkCustom => answer!(LinkCustom, link_custom),
             Rpc::LinkDevice => answer!(LinkDevice, link_device),
             Rpc::LinkEmail => answer!(LinkEmail, link_email),
@@ -58,8 +88,6 @@ impl Api {
             | Rpc::CreateGroup
             | Rpc::DeleteFriends
             | Rpc::DeleteGroup
-            | Rpc::DeleteLeaderboardRecord
-            | Rpc::DeleteTournamentRecord
             | Rpc::DeleteStorageObjects
             | Rpc::Event
             | Rpc::GetSubscription
@@ -67,7 +95,6 @@ impl Api {
             | Rpc::ImportFacebookFriends
             | Rpc::ImportSteamFriends
             | Rpc::JoinGroup
-            | Rpc::JoinTournament
             | Rpc::KickGroupUsers
             | Rpc::LeaveGroup
             | Rpc::LinkApple
@@ -80,15 +107,10 @@ impl Api {
             | Rpc::ListFriendsOfFriends
             | Rpc::ListGroups
             | Rpc::ListGroupUsers
-            | Rpc::ListLeaderboardRecords
-            | Rpc::ListLeaderboardRecordsAroundOwner
             | Rpc::ListMatches
             | Rpc::ListParties
             | Rpc::ListStorageObjects
             | Rpc::ListSubscriptions
-            | Rpc::ListTournaments
-            | Rpc::ListTournamentRecords
-            | Rpc::ListTournamentRecordsAroundOwner
             | Rpc::ListUserGroups
             | Rpc::PromoteGroupUsers
             | Rpc::DemoteGroupUsers
@@ -107,9 +129,7 @@ impl Api {
             | Rpc::ValidatePurchaseHuawei
             | Rpc::ValidatePurchaseFacebookInstant
             | Rpc::ValidatePurchaseSamsung
-            | Rpc::WriteLeaderboardRecord
-            | Rpc::WriteStorageObjects
-            | Rpc::WriteTournamentRecord => {
+            | Rpc::WriteStorageObjects => {
                 ready(Err(Error::unimplemented(rpc.name()))).boxed_local()
             }
         }

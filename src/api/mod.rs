@@ -23,9 +23,11 @@ pub mod service;
 
 mod account;
 mod authenticate;
+mod leaderboard;
 mod link;
 mod notification;
 mod session;
+mod tournament;
 mod users;
 
 pub use client_address::ClientAddress;

@@ -14,11 +14,13 @@ use crate::{
     chat::History,
     config::Config,
     error::{Error, ErrorKind},
+    leaderboards::Leaderboards,
     log::RequestIds,
     metrics::{self, ShardMetrics, Transport},
     net::{HttpService, Request, Response},
     notifications::Notifications,
     store::Store,
+    tournaments::Tournaments,
 };
 
 /// What the configuration says of the interface.
@@ -71,6 +73,8 @@ pub struct Services {
     pub accounts: Accounts,
     pub history: History,
     pub notifications: Notifications,
+    pub leaderboards: Leaderboards,
+    pub tournaments: Tournaments,
     pub clock: Clock,
     pub request_ids: RequestIds,
     pub metrics: Rc<ShardMetrics>,
@@ -86,6 +90,7 @@ impl Services {
         (store, clock, rng): (Store, Clock, Rng),
         revoked: SessionCache,
         (live, notifications): (Rc<dyn LiveUsers>, Notifications),
+        leaderboards: Leaderboards,
         (metrics, request_ids): (Rc<ShardMetrics>, RequestIds),
     ) -> Result<Self, AuthError> {
         let session = &config.session;
@@ -102,6 +107,8 @@ impl Services {
             accounts: Accounts::new(store, sessions.clone(), live),
             sessions,
             notifications,
+            tournaments: Tournaments::new(leaderboards.clone()),
+            leaderboards,
             clock,
             request_ids,
             metrics,

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     console::Console,
     flood::{self, AddressTable},
+    leaderboards::{Definitions, Leaderboards, Unranked, ranks::RankOwner},
     log::RequestIds,
     matches::Matches,
     metrics::{Metrics, ShardMetrics},
@@ -63,6 +64,7 @@ pub(super) async fn run(
     store.check_schema().await.map_err(|error| format!("the database cannot be used: {error}"))?;
     let built = build(&context, blueprint, store)?;
     context.serve(Rc::new(Ear(Rc::clone(&built.state))));
+    built.leaderboards.load().await?;
     let gauges = Gauges::new(&context.counters(), Rc::clone(&built.metrics));
     runtime::spawn("sweep", sweep(Rc::clone(&built.state), gauges));
 
@@ -87,6 +89,7 @@ struct Built {
     metrics: Rc<ShardMetrics>,
     api: Rc<Api>,
     realtime: Rc<Realtime>,
+    leaderboards: Leaderboards,
     flood: Option<Rc<AddressTable>>,
 }
 
@@ -119,11 +122,21 @@ fn build(
         &counters,
     );
     let chat = Chat::new(presences.clone(), clock.clone(), rng.clone());
+    let boards = Rc::new(RefCell::new(Definitions::default()));
+    let leaderboards = Leaderboards::new(
+        store.clone(),
+        clock.clone(),
+        ports.clone(),
+        (Rc::clone(&boards), Unranked::new(config)),
+        &counters,
+    );
+    let ranks = RankOwner::new(store.clone(), &counters);
     let services = api::Services::new(
         config,
         (store.clone(), clock.clone(), rng.clone()),
         SessionCache::new(Rc::clone(&revocations), ports),
         (live, notifications.clone()),
+        leaderboards.clone(),
         (Rc::clone(&metrics), RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
     )?;
     let auth = services.sessions.clone();
@@ -142,8 +155,8 @@ fn build(
     };
     let realtime = Rc::new(Realtime::new(sessions.clone(), presences.clone(), services, config));
     sessions.connect(presences.clone(), realtime.clone(), Rc::new(NoWatch));
-    let state = ShardState::new(sessions, presences, revocations, clock);
-    Ok(Built { state, metrics, api: Rc::new(api), realtime, flood })
+    let state = ShardState::new(sessions, presences, revocations, (ranks, boards), clock);
+    Ok(Built { state, metrics, api: Rc::new(api), realtime, leaderboards, flood })
 }
 
 fn seconds(configured: u64) -> i64 {
@@ -302,6 +315,7 @@ async fn sweep(state: Rc<ShardState>, gauges: Gauges) {
     loop {
         runtime::sleep(SWEEP_PERIOD).await;
         state.revocations.borrow_mut().sweep(state.clock.unix_sec());
+        state.ranks.sweep(state.clock.unix_sec());
         gauges.read(&state);
     }
 }

@@ -9,6 +9,10 @@ use crate::{
         attempts::{AttemptRequest, Verdict},
         revocation::Revoke,
     },
+    leaderboards::{
+        self,
+        ranks::{RankReply, RankRequest},
+    },
     presence, session,
 };
 
@@ -27,6 +31,8 @@ pub enum Request {
     Session(session::Request),
     Revoke(Arc<Revoke>),
     Attempt(Box<AttemptRequest>),
+    Rank(Box<RankRequest>),
+    Board(Arc<leaderboards::Change>),
 }
 
 /// What a shard answers.
@@ -36,6 +42,9 @@ pub enum Reply {
     /// Whether the revocation is applied; if not, the table is full.
     Revoked(bool),
     Attempt(Verdict),
+    Rank(RankReply),
+    /// The change of a board is known.
+    BoardKnown,
 }
 
 // A lane's message is one cache line at most with what the mesh adds.

@@ -1,5 +1,6 @@
 //! One shard: its owners, and one match that says which of them a message is for.
 
+mod boards;
 mod message;
 mod ports;
 
@@ -15,6 +16,7 @@ pub use ports::{Live, Ports};
 
 use crate::{
     auth::{attempts::Attempts, revocation::Revocations},
+    leaderboards::{Definitions, ranks::RankOwner},
     presence::Presences,
     session::Sessions,
 };
@@ -28,6 +30,8 @@ pub struct ShardState {
     pub presences: Presences,
     pub revocations: Rc<RefCell<Revocations>>,
     pub attempts: RefCell<Attempts>,
+    pub ranks: RankOwner,
+    pub boards: Rc<RefCell<Definitions>>,
     pub clock: Clock,
     /// The end of the turn is on its way.
     turn_ends: Cell<bool>,
@@ -38,6 +42,7 @@ impl ShardState {
         sessions: Sessions,
         presences: Presences,
         revocations: Rc<RefCell<Revocations>>,
+        (ranks, boards): (RankOwner, Rc<RefCell<Definitions>>),
         clock: Clock,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -45,6 +50,8 @@ impl ShardState {
             presences,
             revocations,
             attempts: RefCell::default(),
+            ranks,
+            boards,
             clock,
             turn_ends: Cell::new(false),
         })
@@ -67,6 +74,13 @@ impl ShardState {
                 let now_ms = self.clock.unix_ms();
                 let verdict = self.attempts.borrow_mut().handle(&request, now_ms);
                 reply.send(Reply::Attempt(verdict));
+            }
+            Request::Rank(request) => {
+                self.ranks.handle(*request, move |answer| reply.send(Reply::Rank(answer)));
+            }
+            Request::Board(change) => {
+                self.boards.borrow_mut().apply(&change);
+                reply.send(Reply::BoardKnown);
             }
         }
     }

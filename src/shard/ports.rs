@@ -23,7 +23,7 @@ const CALL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// One shard's way to the owners of everything. Clones are the same.
 #[derive(Clone)]
-pub struct Ports(Mesh<Messages>);
+pub struct Ports(pub(super) Mesh<Messages>);
 
 impl Ports {
     pub fn new(mesh: Mesh<Messages>) -> Self {
@@ -85,7 +85,11 @@ impl presence::Post for Ports {
     fn cast(&self, to: Address, request: presence::Request) -> Result<(), presence::Request> {
         self.0.cast(to, Request::Presence(request)).map_err(|refused| match refused.request {
             Request::Presence(request) => request,
-            Request::Session(_) | Request::Revoke(_) | Request::Attempt(_) => {
+            Request::Session(_)
+            | Request::Revoke(_)
+            | Request::Attempt(_)
+            | Request::Rank(_)
+            | Request::Board(_) => {
                 unreachable!("the mesh gives back what it was given")
             }
         })

@@ -92,7 +92,7 @@ section! {
     /// Leaderboards and tournaments.
     Leaderboard at "leaderboard." [leaderboard] {
         /// Leaderboards without ranks, by id; `*` means all.
-        blacklist_rank_cache: Vec<String> = Vec::new(), not_built("leaderboards");
+        blacklist_rank_cache: Vec<String> = Vec::new();
         /// Most ends and resets that wait for their handlers.
         callback_queue_size: usize = 65_536, at_least(1), not_built("leaderboards");
         /// Workers that handle ends and resets.

@@ -11,13 +11,16 @@ use crate::{
     store::{Param, Reader, Store, StoreError, Timestamp, Tx},
 };
 
+/// Rows read in one statement.
+const BATCH_LEN: i64 = 10_000;
+
 /// What can happen to a board by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// A period has ended and the next one begins.
-    Reset,
     /// The active part of a tournament's period has ended.
     End,
+    /// A period has ended and the next one begins.
+    Reset,
 }
 
 impl Kind {
@@ -58,12 +61,13 @@ pub async fn reached(
 }
 
 /// Claims the event of a board at `time`. True for one caller only, ever, and only while no later one has
-/// been claimed. A reset frees the places of a tournament together with the claim.
+/// been claimed. A reset leaves in a tournament's size only those who are in the period that begins, which
+/// expires at `next_expiry`.
 pub async fn claim(
     store: &Store,
     kind: Kind,
     board: &str,
-    time: Timestamp,
+    (time, next_expiry): (Timestamp, Timestamp),
 ) -> Result<bool, StoreError> {
     let board = board.to_owned();
     store
@@ -75,8 +79,15 @@ pub async fn claim(
                 return Ok(false);
             }
             if kind == Kind::Reset {
-                let sql = "update leaderboard set size = 0 where id = $1 and duration > 0";
-                tx.execute(sql, params![&board]).await?;
+                // The lock first: who joins now has either been counted or adds itself afterwards.
+                let lock = "select id from leaderboard where id = $1 and duration > 0 {for update}";
+                let locked: Option<(String,)> = tx.optional(lock, params![&board]).await?;
+                if locked.is_some() {
+                    let sql = "update leaderboard set size = case when max_size = $3 then 0 else \
+                               (select count(*) from leaderboard_record \
+                               where leaderboard_id = $1 and expiry_time = $2) end where id = $1";
+                    tx.execute(sql, params![&board, next_expiry, i32::MAX]).await?;
+                }
             }
             Ok(true)
         })
@@ -90,19 +101,23 @@ pub async fn forget(store: &Store, board: &str) -> Result<(), StoreError> {
     store.execute(sql, params![Uuid::nil(), board, &collections[..]]).await.map(drop)
 }
 
-/// Whether anything has been claimed for a board, and up to when.
-pub async fn known(
-    store: &Store,
-    kind: Kind,
-    board: &str,
-) -> Result<Option<Timestamp>, StoreError> {
-    let board = board.to_owned();
-    let found: Option<(Timestamp,)> = store
-        .read(async move |reader: &mut Reader<'_>| {
-            let sql = "select update_time from storage \
-                       where collection = $1 and key = $2 and user_id = $3";
-            reader.optional(sql, params![kind.collection(), &board, Uuid::nil()]).await
-        })
-        .await?;
-    Ok(found.map(|(time,)| time))
+/// Up to when the events of this kind have been carried out, for every board of which that is known.
+pub async fn all(store: &Store, kind: Kind) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let mut known: Vec<(String, Timestamp)> = Vec::new();
+    loop {
+        let after = known.last().map_or_else(String::new, |(board, _)| board.clone());
+        let batch: Vec<(String, Timestamp)> = store
+            .scan(async move |reader: &mut Reader<'_>| {
+                let sql = "select key, update_time from storage where collection = $1 \
+                           and user_id = $2 and key > $3 order by key limit $4";
+                let params = params![kind.collection(), Uuid::nil(), &after, BATCH_LEN];
+                reader.all(sql, params).await
+            })
+            .await?;
+        let whole = batch.len() as i64 == BATCH_LEN;
+        known.extend(batch);
+        if !whole {
+            return Ok(known);
+        }
+    }
 }

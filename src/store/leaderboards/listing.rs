@@ -28,6 +28,11 @@ impl ScoreRecord {
         self.max_num_score > 0 && self.num_score >= self.max_num_score
     }
 
+    /// What decides its rank.
+    pub fn ranked(&self) -> RankRecord {
+        RankRecord { place: self.place(), num_score: self.num_score }
+    }
+
     /// Where it stands.
     pub fn place(&self) -> Place {
         Place { score: self.score, subscore: self.subscore, owner: self.owner }

@@ -1,5 +1,7 @@
 //! One shard's interface over an embedded database in a temporary folder.
 
+#[path = "../../store/support/boards.rs"]
+mod boards;
 #[path = "../../store/support/folder.rs"]
 mod folder;
 pub mod reply;
@@ -20,6 +22,7 @@ use kakera::{
     config::Config,
     flood::AddressTable,
     ids::UserId,
+    leaderboards::Unranked,
     log::RequestIds,
     metrics::Metrics,
     net::{HttpService, Request},
@@ -117,13 +120,15 @@ pub fn run_with<F: Future<Output = ()>>(
         let services = || {
             let store = database.attach(1, &sockets).unwrap();
             let shard = (store.clone(), Clock::system(), Rng::from_os());
+            let unranked = Unranked::new(&config);
+            let boards = boards::leaderboards(&store, Clock::system(), unranked);
             let time_and_chance = (Clock::system(), Rng::from_os());
             let sessions = Rc::clone(&live) as _;
             let notifications =
                 Notifications::new(store, sessions, time_and_chance, &runtime::counters());
             let live = (Rc::clone(&live) as _, notifications);
             let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
-            Services::new(&config, shard, cache.clone(), live, counts).unwrap()
+            Services::new(&config, shard, cache.clone(), live, boards, counts).unwrap()
         };
         let table = AddressTable::of(&config, Clock::system(), &runtime::counters());
         let gate = table.map(|table| FloodGate::new(&config, table));

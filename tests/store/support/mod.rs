@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod boards;
 pub mod cluster;
 pub mod folder;
 
