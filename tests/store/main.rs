@@ -6,6 +6,7 @@
 mod accounts;
 mod embedded;
 mod history;
+mod leaderboards;
 mod messages;
 mod migrations;
 mod notifications;
