@@ -22,4 +22,4 @@ pub use authorization::SharedKey;
 pub use error::AuthError;
 pub use sessions::Sessions;
 pub use sign_in::{SignIn, SignedIn};
-pub use token::{Session, TokenPair, Tokens};
+pub use token::{Session, TokenKey, TokenPair, Tokens};

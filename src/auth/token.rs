@@ -94,14 +94,19 @@ impl TokenKey {
     /// None that a caller can cause; the library's signature just allows for one.
     pub fn sign(&self, session: &Session) -> Result<String, JwtError> {
         let mut user_id = uuid::Uuid::encode_buffer();
-        let claims = serde_json::to_vec(&ClaimsOut {
+        self.sign_claims(&ClaimsOut {
             token_id: &session.token_id,
             user_id: session.user_id.0.as_hyphenated().encode_lower(&mut user_id),
             username: &session.username,
             vars: &session.vars,
             expires_at: session.expires_at,
             issued_at: session.issued_at,
-        })?;
+        })
+    }
+
+    /// Likewise for claims of another shape, such as the console's.
+    pub fn sign_claims(&self, claims: &impl Serialize) -> Result<String, JwtError> {
+        let claims = serde_json::to_vec(claims)?;
         let mut token = String::with_capacity(HEADER.len() + claims.len() * 4 / 3 + 48);
         token.push_str(HEADER);
         token.push('.');
@@ -117,17 +122,7 @@ impl TokenKey {
 
     /// What the token says, when its signature is ours and `now_sec` is before its expiry.
     pub fn verify(&self, token: &str, now_sec: i64) -> Option<Session> {
-        if token.len() > TOKEN_LEN_MAX {
-            return None;
-        }
-        let (message, signature) = token.rsplit_once('.')?;
-        let (header, claims) = message.split_once('.')?;
-        if header != HEADER && !is_hs256(token) {
-            return None;
-        }
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        self.verifier.verify(message.as_bytes(), &signature).ok()?;
-        let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+        let claims = self.verify_claims(token)?;
         let claims: ClaimsIn<'_> = serde_json::from_slice(&claims).ok()?;
         if now_sec >= claims.expires_at {
             return None;
@@ -140,6 +135,21 @@ impl TokenKey {
             expires_at: claims.expires_at,
             issued_at: claims.issued_at,
         })
+    }
+
+    /// The JSON of the claims, when the signature is ours. Whether they have expired is not looked at.
+    pub fn verify_claims(&self, token: &str) -> Option<Vec<u8>> {
+        if token.len() > TOKEN_LEN_MAX {
+            return None;
+        }
+        let (message, signature) = token.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        if header != HEADER && !is_hs256(token) {
+            return None;
+        }
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.verifier.verify(message.as_bytes(), &signature).ok()?;
+        URL_SAFE_NO_PAD.decode(claims).ok()
     }
 }
 

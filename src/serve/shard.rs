@@ -16,7 +16,7 @@ use crate::{
     auth::revocation::{Revocations, SessionCache},
     chat::Chat,
     config::Config,
-    console::Console,
+    console::{Console, ConsoleServices, ConsoleSettings},
     flood::{self, AddressTable},
     leaderboards::{Definitions, Leaderboards, Unranked, ranks::RankOwner},
     log::RequestIds,
@@ -91,6 +91,7 @@ struct Built {
     realtime: Rc<Realtime>,
     leaderboards: Leaderboards,
     flood: Option<Rc<AddressTable>>,
+    console: Rc<Console>,
 }
 
 fn build(
@@ -131,10 +132,11 @@ fn build(
         &counters,
     );
     let ranks = RankOwner::new(store.clone(), &counters);
+    let revoked = SessionCache::new(Rc::clone(&revocations), ports.clone());
     let services = api::Services::new(
         config,
         (store.clone(), clock.clone(), rng.clone()),
-        SessionCache::new(Rc::clone(&revocations), ports),
+        revoked.clone(),
         (live, notifications.clone()),
         leaderboards.clone(),
         (Rc::clone(&metrics), RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
@@ -142,6 +144,13 @@ fn build(
     let auth = services.sessions.clone();
     let flood = AddressTable::of(config, clock.clone(), &counters);
     let gate = flood.as_ref().map(|flood| FloodGate::new(config, Rc::clone(flood)));
+    let console = ConsoleServices::new(
+        config,
+        (store.clone(), clock.clone()),
+        (revoked, ports),
+        services.accounts.clone(),
+    )?;
+    let console = Rc::new(Console::new(ConsoleSettings::new(config), console));
     let api = Api::new(ApiSettings::new(config), services, gate.clone());
 
     let services = realtime::Services {
@@ -156,7 +165,7 @@ fn build(
     let realtime = Rc::new(Realtime::new(sessions.clone(), presences.clone(), services, config));
     sessions.connect(presences.clone(), realtime.clone(), Rc::new(NoWatch));
     let state = ShardState::new(sessions, presences, revocations, (ranks, boards), clock);
-    Ok(Built { state, metrics, api: Rc::new(api), realtime, leaderboards, flood })
+    Ok(Built { state, metrics, api: Rc::new(api), realtime, console, leaderboards, flood })
 }
 
 fn seconds(configured: u64) -> i64 {
@@ -252,13 +261,31 @@ fn listen(
     let http =
         Services { http: built.api.clone(), sockets: Some(built.realtime.clone()), flood: flood() };
     let grpc = Services { http: built.api.clone(), sockets: None, flood: flood() };
-    let console = Services { http: Rc::new(Console), sockets: None, flood: flood() };
-    let fronts = [(addresses.http, http), (addresses.grpc, grpc), (addresses.console, console)];
-    let listen = |(address, services)| {
-        Front::listen(sockets, address, front.clone(), certificates.clone(), services)
+    let console = Services { http: built.console.clone(), sockets: None, flood: flood() };
+    let console_front = FrontConfig { http: console_limits(config), ..front.clone() };
+    let fronts = [
+        (addresses.http, front.clone(), http),
+        (addresses.grpc, front, grpc),
+        (addresses.console, console_front, console),
+    ];
+    let listen = |(address, front, services)| {
+        Front::listen(sockets, address, front, certificates.clone(), services)
             .map_err(|why| -> ShardError { format!("cannot listen on {address}: {why}").into() })
     };
     fronts.into_iter().map(listen).collect()
+}
+
+fn console_limits(config: &Config) -> HttpLimits {
+    let console = &config.console;
+    let body_bytes_max = usize::try_from(console.max_message_size_bytes).unwrap_or(usize::MAX);
+    HttpLimits {
+        head_bytes_max: config.socket.max_header_size_bytes,
+        body_bytes_max,
+        decoded_body_bytes_max: body_bytes_max,
+        read_timeout: Duration::from_millis(console.read_timeout_ms.into()),
+        idle_timeout: Duration::from_millis(console.idle_timeout_ms.into()),
+        ..HttpLimits::default()
+    }
 }
 
 /// Ends everything that is open here, in order.

@@ -10,7 +10,7 @@ use crate::{
     accounts::live::{Disconnect, LiveUsers},
     auth::{
         AuthError,
-        attempts::{AttemptKey, AttemptRequest, Verdict},
+        attempts::{AskAttempts, AttemptKey, AttemptRequest, Verdict},
         revocation::{Broadcast, Revoke},
     },
     ids::{MatchId, PartyId, StreamId, StreamMode, UserId},
@@ -160,10 +160,8 @@ impl Broadcast for Ports {
     }
 }
 
-impl Ports {
-    /// Asks the owner of a key about its failed sign-ins. An owner that does not answer allows nothing:
-    /// `None`.
-    pub async fn attempt(&self, request: AttemptRequest) -> Option<Verdict> {
+impl AskAttempts for Ports {
+    fn attempt(&self, request: AttemptRequest) -> LocalBoxFuture<'_, Option<Verdict>> {
         let (AttemptRequest::Check(key)
         | AttemptRequest::Failed(key)
         | AttemptRequest::Succeeded(key)) = &request;
@@ -173,10 +171,14 @@ impl Ports {
             AttemptKey::Address(ip) => hash.bytes(ip.to_string().as_bytes()),
         };
         let owner = self.0.owner(hash.finish());
-        match self.0.call(owner, Request::Attempt(Box::new(request)), CALL_DEADLINE).await {
-            Ok(Reply::Attempt(verdict)) => Some(verdict),
-            Ok(_) | Err(_) => None,
+        let asked = self.0.call(owner, Request::Attempt(Box::new(request)), CALL_DEADLINE);
+        async move {
+            match asked.await {
+                Ok(Reply::Attempt(verdict)) => Some(verdict),
+                Ok(_) | Err(_) => None,
+            }
         }
+        .boxed_local()
     }
 }
 

@@ -11,6 +11,7 @@
 //!   started finishes.
 
 mod config;
+pub mod console_users;
 mod counters;
 mod database;
 mod dialect;

@@ -4,6 +4,7 @@
 mod account;
 mod authenticate;
 mod channels;
+mod console;
 mod flood;
 mod grpc;
 mod http;

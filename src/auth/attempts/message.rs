@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use futures_util::future::LocalBoxFuture;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AttemptKey {
     Account(Box<str>),
@@ -23,4 +25,10 @@ pub enum Verdict {
     Allowed,
     /// Unix milliseconds at which it may try again.
     LockedUntil(i64),
+}
+
+/// The way to the owners of all keys.
+pub trait AskAttempts {
+    /// Asks the owner of the key. An owner that does not answer allows nothing: `None`.
+    fn attempt(&self, request: AttemptRequest) -> LocalBoxFuture<'_, Option<Verdict>>;
 }

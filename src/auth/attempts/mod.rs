@@ -7,5 +7,5 @@
 pub mod message;
 pub mod state;
 
-pub use message::{AttemptKey, AttemptRequest, Verdict};
+pub use message::{AskAttempts, AttemptKey, AttemptRequest, Verdict};
 pub use state::Attempts;

@@ -45,21 +45,21 @@ section! {
         /// Address to listen on. Empty listens on all.
         address: String = String::new();
         /// Largest request, in bytes.
-        max_message_size_bytes: u64 = 4_194_304, at_least(1), not_built("the console");
+        max_message_size_bytes: u64 = 4_194_304, at_least(1);
         /// Longest time to read a whole request, in milliseconds.
-        read_timeout_ms: u32 = 10_000, at_least(1), not_built("the console");
+        read_timeout_ms: u32 = 10_000, at_least(1);
         /// Longest time to write a response, in milliseconds.
         write_timeout_ms: u32 = 60_000, at_least(1), not_built("the console");
         /// Longest time between two requests on a connection, in milliseconds.
-        idle_timeout_ms: u32 = 300_000, at_least(1), not_built("the console");
+        idle_timeout_ms: u32 = 300_000, at_least(1);
         /// Name of the administrator; it begins and ends with a letter or digit.
-        username: String = "admin".into(), required, public_default, not_built("the console");
+        username: String = "admin".into(), required, public_default;
         /// Password of the administrator.
-        password: Secret = "password".into(), required, public_default, not_built("the console");
+        password: Secret = "password".into(), required, public_default;
         /// Life of a console session, in seconds.
-        token_expiry_sec: u64 = 86_400, not_built("the console");
+        token_expiry_sec: u64 = 86_400;
         /// Key that signs console sessions.
-        signing_key: Secret = "defaultsigningkey".into(), required, public_default, not_built("the console");
+        signing_key: Secret = "defaultsigningkey".into(), required, public_default;
         /// Leaves display names out of account searches.
         disable_display_name_search: bool = false, not_built("the console");
     }

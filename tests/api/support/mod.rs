@@ -17,9 +17,11 @@ use kakera::{
     api::{Api, ApiSettings, FloodGate, Services},
     auth::{
         AuthError,
+        attempts::{AskAttempts, AttemptRequest, Attempts, Verdict},
         revocation::{Broadcast, Revocations, Revoke, SessionCache},
     },
     config::Config,
+    console::{Console, ConsoleServices, ConsoleSettings},
     flood::AddressTable,
     ids::UserId,
     leaderboards::Unranked,
@@ -48,6 +50,17 @@ impl Broadcast for OneShard {
     fn revoke(&self, revoke: Revoke) -> LocalBoxFuture<'static, Result<(), AuthError>> {
         let now_sec = Clock::system().unix_sec();
         std::future::ready(self.0.borrow_mut().apply(&revoke, now_sec)).boxed_local()
+    }
+}
+
+/// Its owner of failed sign-ins is the only one as well.
+#[derive(Default)]
+struct OneOwner(RefCell<Attempts>);
+
+impl AskAttempts for OneOwner {
+    fn attempt(&self, request: AttemptRequest) -> LocalBoxFuture<'_, Option<Verdict>> {
+        let verdict = self.0.borrow_mut().handle(&request, Clock::system().unix_ms());
+        std::future::ready(Some(verdict)).boxed_local()
     }
 }
 
@@ -81,6 +94,7 @@ impl LiveUsers for Live {
 
 pub struct Bench {
     pub api: Api,
+    pub console: Console,
     pub services: Services,
     pub live: Rc<Live>,
     pub metrics: Metrics,
@@ -132,7 +146,13 @@ pub fn run_with<F: Future<Output = ()>>(
         };
         let table = AddressTable::of(&config, Clock::system(), &runtime::counters());
         let gate = table.map(|table| FloodGate::new(&config, table));
+        let console = {
+            let store = (database.attach(1, &sockets).unwrap(), Clock::system());
+            let asked = (cache.clone(), Rc::new(OneOwner::default()) as _);
+            ConsoleServices::new(&config, store, asked, services().accounts).unwrap()
+        };
         let bench = Bench {
+            console: Console::new(ConsoleSettings::new(&config), console),
             api: Api::new(ApiSettings::new(&config), services(), gate),
             services: services(),
             live: Rc::clone(&live),
@@ -152,7 +172,7 @@ pub fn basic(user: &str) -> String {
 
 /// A request being written.
 pub struct Ask<'a> {
-    bench: &'a Bench,
+    service: &'a dyn HttpService,
     request: Request,
 }
 
@@ -168,7 +188,23 @@ impl Bench {
             peer: SocketAddr::from(([127, 0, 0, 1], 50_000)),
             tls: false,
         };
-        Ask { bench: self, request }
+        Ask { service: &self.api, request }
+    }
+
+    /// A request at the console's port, with this authorization.
+    pub fn console(&self, authorization: &str, method: Method, uri: &str) -> Ask<'_> {
+        let mut ask = self.ask(method, uri);
+        ask.service = &self.console;
+        if authorization.is_empty() { ask } else { ask.header(AUTHORIZATION, authorization) }
+    }
+
+    /// Signs the administrator in and yields what its requests show.
+    pub async fn operator(&self) -> String {
+        let reply = self
+            .console("", Method::POST, "/v2/console/authenticate")
+            .json(&serde_json::json!({"username": "admin", "password": "password"}))
+            .await;
+        format!("Bearer {}", reply.ok()["token"].as_str().unwrap())
     }
 
     /// A request of the game, with the server key.
@@ -243,7 +279,7 @@ impl Ask<'_> {
     }
 
     pub async fn send(self) -> Reply {
-        Reply(self.bench.api.call(self.request).await)
+        Reply(self.service.call(self.request).await)
     }
 
     pub async fn json(self, body: &Value) -> Reply {

@@ -27,6 +27,15 @@ impl Reply {
         body["message"].as_str().unwrap().to_owned()
     }
 
+    /// The status, code and sentence of a failure.
+    #[track_caller]
+    pub fn error(&self) -> (u16, u8, String) {
+        let body = self.body();
+        let code = body["code"].as_u64().unwrap_or_default() as u8;
+        let message = body["message"].as_str().unwrap_or_default().to_owned();
+        (self.0.status.as_u16(), code, message)
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.0.headers.get(name).map(|value| value.to_str().unwrap())
     }

@@ -1,0 +1,120 @@
+//! Every call of the console's service and who answers it.
+
+use bytes::Bytes;
+use futures_util::future::{FutureExt, LocalBoxFuture, ready};
+use kakera_proto::routes::{ConsoleRpc, Matched, Service, console_calls as calls};
+
+use super::{Console, Operator, call::Inbound};
+use crate::{error::Error, net::Request};
+
+impl Console {
+    /// Answers a call whose caller has been let in.
+    pub(super) fn dispatch<'a>(
+        &'a self,
+        matched: &'a Matched<'a, ConsoleRpc>,
+        operator: &'a Operator,
+        request: &'a Request,
+    ) -> LocalBoxFuture<'a, Result<Bytes, Error>> {
+        let inbound = Inbound { matched, request };
+        macro_rules! answer {
+            ($call:ident, $handler:ident) => {
+                inbound.answer::<calls::$call>(self, operator, Self::$handler).boxed_local()
+            };
+        }
+        match matched.rpc {
+            ConsoleRpc::Authenticate => answer!(Authenticate, authenticate),
+            ConsoleRpc::AuthenticateLogout => answer!(AuthenticateLogout, authenticate_logout),
+            ConsoleRpc::BanAccount => answer!(BanAccount, ban_account),
+            ConsoleRpc::DeleteAccount => answer!(DeleteAccount, delete_account),
+            ConsoleRpc::GetAccount => answer!(GetAccount, get_account),
+            ConsoleRpc::UnbanAccount => answer!(UnbanAccount, unban_account),
+            ConsoleRpc::AuthenticateMfaSetup
+            | ConsoleRpc::AuthenticatePasswordChange
+            | ConsoleRpc::AddAccountNote
+            | ConsoleRpc::ListAccountNotes
+            | ConsoleRpc::AddAclTemplate
+            | ConsoleRpc::UpdateAclTemplate
+            | ConsoleRpc::ListAclTemplates
+            | ConsoleRpc::DeleteAclTemplate
+            | ConsoleRpc::DeleteAccountNote
+            | ConsoleRpc::AddUser
+            | ConsoleRpc::ResetUserPassword
+            | ConsoleRpc::AddGroupUsers
+            | ConsoleRpc::CallApiEndpoint
+            | ConsoleRpc::CallRpcEndpoint
+            | ConsoleRpc::DeleteAllData
+            | ConsoleRpc::DeleteChannelMessages
+            | ConsoleRpc::DeleteFriend
+            | ConsoleRpc::DeleteGroup
+            | ConsoleRpc::DeleteGroupUser
+            | ConsoleRpc::DeleteStorage
+            | ConsoleRpc::DeleteStorageObject
+            | ConsoleRpc::DeleteAccounts
+            | ConsoleRpc::DeleteLeaderboard
+            | ConsoleRpc::DeleteLeaderboardRecord
+            | ConsoleRpc::DeleteNotification
+            | ConsoleRpc::DeleteUser
+            | ConsoleRpc::DeleteWalletLedger
+            | ConsoleRpc::DemoteGroupMember
+            | ConsoleRpc::ExportAccount
+            | ConsoleRpc::ImportAccount
+            | ConsoleRpc::ImportAccountFull
+            | ConsoleRpc::ExportGroup
+            | ConsoleRpc::GetConfig
+            | ConsoleRpc::GetFriends
+            | ConsoleRpc::GetGroup
+            | ConsoleRpc::GetMembers
+            | ConsoleRpc::GetGroups
+            | ConsoleRpc::GetLeaderboard
+            | ConsoleRpc::GetMatchState
+            | ConsoleRpc::GetRuntime
+            | ConsoleRpc::GetSetting
+            | ConsoleRpc::GetStatus
+            | ConsoleRpc::GetStorage
+            | ConsoleRpc::GetUser
+            | ConsoleRpc::GetWalletLedger
+            | ConsoleRpc::GetNotification
+            | ConsoleRpc::GetPurchase
+            | ConsoleRpc::GetSubscription
+            | ConsoleRpc::ListAuditLogs
+            | ConsoleRpc::ListAuditLogsUsers
+            | ConsoleRpc::ListApiEndpoints
+            | ConsoleRpc::ListLeaderboardRecords
+            | ConsoleRpc::ListLeaderboards
+            | ConsoleRpc::ListSettings
+            | ConsoleRpc::ListStorage
+            | ConsoleRpc::ListStorageCollections
+            | ConsoleRpc::ListAccounts
+            | ConsoleRpc::ListChannelMessages
+            | ConsoleRpc::ListGroups
+            | ConsoleRpc::ListNotifications
+            | ConsoleRpc::ListMatches
+            | ConsoleRpc::ListPurchases
+            | ConsoleRpc::ListSubscriptions
+            | ConsoleRpc::ListUsers
+            | ConsoleRpc::PromoteGroupMember
+            | ConsoleRpc::RequireUserMfa
+            | ConsoleRpc::ResetUserMfa
+            | ConsoleRpc::UnlinkCustom
+            | ConsoleRpc::UnlinkDevice
+            | ConsoleRpc::UnlinkEmail
+            | ConsoleRpc::UnlinkApple
+            | ConsoleRpc::UnlinkFacebook
+            | ConsoleRpc::UnlinkFacebookInstantGame
+            | ConsoleRpc::UnlinkGameCenter
+            | ConsoleRpc::UnlinkGoogle
+            | ConsoleRpc::UnlinkSteam
+            | ConsoleRpc::UpdateAccount
+            | ConsoleRpc::UpdateGroup
+            | ConsoleRpc::UpdateSetting
+            | ConsoleRpc::UpdateUser
+            | ConsoleRpc::WriteStorageObject
+            | ConsoleRpc::SatoriListTemplates
+            | ConsoleRpc::SatoriSendDirectMessage
+            | ConsoleRpc::SendNotification
+            | ConsoleRpc::RegisteredExtensions => {
+                ready(Err(Error::unimplemented(matched.rpc.name()))).boxed_local()
+            }
+        }
+    }
+}
