@@ -2,7 +2,7 @@
 
 use kakera_proto::api;
 
-use super::{ChatError, Deed, Draft, HistoryError, Listing, listing::Page};
+use super::{ChatError, Deed, Draft, HistoryError, Listing, draft::written, listing::Page};
 use crate::{
     ids::{GroupId, StreamId, StreamMode, UserId},
     store::{Reader, Store, StoreError, messages, relations},
@@ -98,6 +98,13 @@ impl History {
             self.store.scan(steps).await
         };
         Ok(page.written(found?))
+    }
+
+    /// Everything that a user has sent and that is kept, for the export of its account.
+    pub async fn sent_by(&self, user: UserId) -> Result<Vec<api::ChannelMessage>, StoreError> {
+        let ask = async move |reader: &mut Reader<'_>| messages::of_sender(reader, user).await;
+        let sent: Vec<_> = self.store.scan(ask).await?;
+        Ok(sent.into_iter().map(|(stream, message)| written(&stream, true, message)).collect())
     }
 }
 

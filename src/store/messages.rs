@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     Store,
     error::StoreError,
-    row::{Columns, FromRow},
+    row::{Columns, FromRow, Row},
     tx::{Reader, Tx},
     value::{Param, Timestamp},
 };
@@ -204,6 +204,26 @@ pub fn page_statement(beyond: bool, ascending: bool) -> &'static str {
         (true, true) => page!(" and (create_time, id) > ($6, $7)", "asc"),
         (true, false) => page!(" and (create_time, id) < ($6, $7)", "desc"),
     }
+}
+
+/// Everything that a user has sent and that is kept, with its channel, in no order.
+pub async fn of_sender(
+    reader: &mut Reader<'_>,
+    sender: UserId,
+) -> Result<Vec<(StreamId, MessageRecord)>, StoreError> {
+    let sql = "select id, code, sender_id, username, content, create_time, update_time, \
+               stream_mode, stream_subject, stream_descriptor, stream_label \
+               from message where sender_id = $1";
+    let rows = reader.rows(sql, params![sender]).await?;
+    let read = |row: &Row| {
+        let columns = &mut row.columns();
+        let record = MessageRecord::from_row(columns)?;
+        let mode = u8::try_from(columns.take::<i16>()?).map_err(StoreError::statement)?;
+        let (subject, subcontext): (Uuid, Uuid) = (columns.take()?, columns.take()?);
+        let label: String = columns.take()?;
+        Ok((StreamId::new(StreamMode::from_wire(mode), subject, subcontext, &label), record))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// What a group's channel will tell of a member: chosen before the transaction that changes the

@@ -189,6 +189,23 @@ on_both_databases! {
         assert_eq!(times(&since), [61]);
     }
 
+    async fn what_a_user_has_sent_is_exported_with_its_channels(bench: Bench) {
+        let store = bench.store;
+        let (ann, bob) = (user(&store, "ann").await, user(&store, "bob").await);
+        let history = History::new(store);
+        let channels = [StreamId::room("a.b"), StreamId::direct(ann, bob)];
+        for (stream, micros) in channels.iter().zip(1..) {
+            history.keep(draft(stream, ann, (Deed::Send, KEPT), micros)).await.unwrap();
+            history.keep(draft(stream, bob, (Deed::Send, KEPT), 10 + micros)).await.unwrap();
+        }
+        let mut sent = history.sent_by(ann).await.unwrap();
+        sent.sort_by_key(|message| message.create_time.unwrap().nanos);
+        let ids: Vec<_> = sent.iter().map(|message| message.channel_id.clone()).collect();
+        assert_eq!(ids, channels.each_ref().map(channel_id));
+        assert!(sent.iter().all(|message| message.sender_id == ann.to_string()));
+        assert_eq!(history.sent_by(new_id()).await.unwrap(), []);
+    }
+
     async fn what_the_database_cannot_hold_is_not_kept(bench: Bench) {
         let history = History::new(bench.store);
         let lobby = StreamId::room("lobby");
