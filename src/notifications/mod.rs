@@ -13,6 +13,7 @@ pub mod codes;
 mod error;
 mod live;
 mod notice;
+mod old_cursor;
 mod page;
 mod service;
 

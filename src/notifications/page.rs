@@ -4,7 +4,7 @@ use kakera_proto::{Timestamp, api};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{NotificationError, Notifications};
+use super::{NotificationError, Notifications, old_cursor};
 use crate::{
     cursor,
     ids::UserId,
@@ -20,7 +20,24 @@ const CURSOR_KIND: &str = "notifications";
 /// The time and the id of the last notification that was listed; `None` before the first one. What is
 /// stored later comes after it, so a client may keep the cursor and ask again at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Place(Option<(i64, u64, u64)>);
+pub(super) struct Place(Option<(i64, u64, u64)>);
+
+impl Place {
+    /// After the notification of this time, in microseconds, and id.
+    pub(super) fn after(notification: Option<(i64, Uuid)>) -> Self {
+        Self(notification.map(|(micros, id)| {
+            let (high, low) = id.as_u64_pair();
+            (micros, high, low)
+        }))
+    }
+
+    fn read(cursor: &str) -> Option<Self> {
+        match cursor {
+            "" => Some(Self(None)),
+            text => cursor::decode(CURSOR_KIND, text).ok().or_else(|| old_cursor::decode(text)),
+        }
+    }
+}
 
 impl Notifications {
     /// What the user was told, oldest first, after the place of the cursor. `limit` is 1 where it is not
@@ -35,20 +52,14 @@ impl Notifications {
         if !(1..=LIST_LIMIT_MAX).contains(&limit) {
             return Err(NotificationError::Limit);
         }
-        let Place(after) = match cursor {
-            "" => Place(None),
-            text => cursor::decode(CURSOR_KIND, text).map_err(|_| NotificationError::Cursor)?,
-        };
+        let Place(after) = Place::read(cursor).ok_or(NotificationError::Cursor)?;
         let after = after
             .map(|(micros, high, low)| (store::Timestamp(micros), Uuid::from_u64_pair(high, low)));
         let records = table::list(self.store(), user, after, limit.unsigned_abs()).await?;
-        let last = records.last().map(|last| {
-            let (high, low) = last.id.as_u64_pair();
-            (last.create_time.0, high, low)
-        });
+        let last = records.last().map(|last| (last.create_time.0, last.id));
         let cacheable_cursor = match (last, cursor) {
             (None, known) if !known.is_empty() => known.to_owned(),
-            (last, _) => cursor::encode(CURSOR_KIND, &Place(last)),
+            (last, _) => cursor::encode(CURSOR_KIND, &Place::after(last)),
         };
         let notifications = records.into_iter().map(listed).collect();
         Ok(api::NotificationList { notifications, cacheable_cursor })
