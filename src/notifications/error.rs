@@ -20,6 +20,9 @@ pub enum NotificationError {
     /// A recipient has no account.
     #[error("Notification recipient not found.")]
     UnknownUser,
+    /// As many notices to everybody are on their way as may be.
+    #[error("Too many notifications to all users are being sent, try again later.")]
+    TooMany,
     #[error("Invalid limit - limit must be between 1 and 100.")]
     Limit,
     /// A cursor that this call never gave out.
@@ -37,6 +40,7 @@ impl NotificationError {
         match self {
             Self::Subject | Self::Content | Self::Code | Self::Limit => ErrorKind::InvalidArgument,
             Self::UnknownUser => ErrorKind::NotFound,
+            Self::TooMany => ErrorKind::ResourceExhausted,
             // What the reference answers, though the client is to blame.
             Self::Cursor | Self::Ids => ErrorKind::Internal,
             Self::Store(error) => error.kind(),

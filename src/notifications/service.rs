@@ -1,6 +1,6 @@
 //! Sending: to the store, then to the sessions.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use hashbrown::HashMap;
 use kakera_proto::{
@@ -33,13 +33,16 @@ const DELIVERY_PAUSE: Duration = Duration::from_millis(2);
 
 /// See the module's description. Clones are the same.
 #[derive(Clone)]
-pub struct Notifications(Rc<Inner>);
+pub struct Notifications(pub(super) Rc<Inner>);
 
-struct Inner {
-    store: Store,
-    live: Rc<dyn Live>,
-    clock: Clock,
-    rng: Rng,
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) live: Rc<dyn Live>,
+    pub(super) clock: Clock,
+    pub(super) rng: Rng,
+    /// Notices to everybody that are on their way.
+    pub(super) to_everybody: Cell<usize>,
+    pub(super) unfinished: Counter,
     stored: Counter,
     delivered: Counter,
     missed: Counter,
@@ -57,6 +60,11 @@ impl Notifications {
             live,
             clock,
             rng,
+            to_everybody: Cell::new(0),
+            unfinished: counters.counter(
+                "notifications_unfinished",
+                "Notifications to everybody that the store kept from some.",
+            ),
             stored: counters.counter("notifications_stored", "Notifications stored."),
             delivered: counters
                 .counter("notifications_delivered", "Notifications sent on to users' sessions."),
@@ -86,14 +94,14 @@ impl Notifications {
     }
 
     /// Random ids that ascend: notices of one time are listed by their ids.
-    fn ids(&self, count: usize) -> Vec<Uuid> {
+    pub(super) fn ids(&self, count: usize) -> Vec<Uuid> {
         let random = || uuid::Builder::from_random_bytes(self.0.rng.bytes_16()).into_uuid();
         let mut ids: Vec<Uuid> = std::iter::repeat_with(random).take(count).collect();
         ids.sort_unstable();
         ids
     }
 
-    async fn save(
+    pub(super) async fn save(
         &self,
         batch: &[(UserId, Notice)],
         ids: &[Uuid],
@@ -126,7 +134,7 @@ impl Notifications {
     }
 
     /// One envelope to each user, with all that is for that user.
-    async fn deliver(&self, batch: &[(UserId, Notice)], ids: &[Uuid]) {
+    pub(super) async fn deliver(&self, batch: &[(UserId, Notice)], ids: &[Uuid]) {
         let now_sec = self.0.clock.unix_sec();
         let mut by_user: Vec<(UserId, Vec<(Uuid, &Notice)>)> = Vec::with_capacity(batch.len());
         let mut places: HashMap<UserId, usize> = HashMap::with_capacity(batch.len());
@@ -163,7 +171,7 @@ impl Notifications {
     }
 }
 
-fn envelope(notices: &[(Uuid, &Notice)], now_sec: i64) -> Envelope {
+pub(super) fn envelope(notices: &[(Uuid, &Notice)], now_sec: i64) -> Envelope {
     let notifications = notices.iter().map(|(id, notice)| api::Notification {
         id: id.to_string(),
         subject: notice.subject.clone(),

@@ -2,6 +2,8 @@
 
 use kakera_shards::{Counter, Counters};
 
+use super::JoinError;
+
 /// Numbers of one shard, summed at a scrape.
 pub(super) struct PresenceCounters {
     pub(super) presences: Counter,
@@ -35,6 +37,13 @@ impl PresenceCounters {
             recipients_slow: counter("stream_recipients_slow", "Messages that found a full queue."),
             leaves_owed: counter("stream_leaves_owed", "Leaves that a full lane put off."),
             misrouted: counter("stream_misrouted", "Requests for streams of another shard."),
+        }
+    }
+
+    /// Counts a join that the session's own bounds refused; the owner counts those of the stream.
+    pub(super) fn refused_here(&self, error: JoinError) {
+        if matches!(error, JoinError::SessionFull | JoinError::FollowsFull) {
+            self.joins_refused.increment();
         }
     }
 

@@ -37,7 +37,10 @@ impl Presences {
         let begun = self.begin_follow(slot, users);
         let (joins, new) = match begun {
             Ok(begun) => begun,
-            Err(error) => return then(Err(error)),
+            Err(error) => {
+                self.0.counters.refused_here(error);
+                return then(Err(error));
+            }
         };
         let Some(session) = self.member(slot).map(|member| member.session) else {
             return then(Err(JoinError::Left));

@@ -122,7 +122,10 @@ impl Presences {
         let begun = self.0.home.borrow_mut().begin_join(slot, stream, options);
         let join = match begun {
             Ok(join) => join,
-            Err(error) => return then(Err(error)),
+            Err(error) => {
+                self.0.counters.refused_here(error);
+                return then(Err(error));
+            }
         };
         let owner = self.0.post.owner_of(stream);
         let request = Request::Join(Box::new(join.clone()));

@@ -23,7 +23,7 @@ use crate::{
     matches::Matches,
     metrics::{Metrics, ShardMetrics},
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
-    notifications::Notifications,
+    notifications::{LiveSessions, Notifications},
     presence::{Home, HomeLimits, Limits, OwnerLimits, Presences, StreamEvent},
     realtime::{self, Realtime},
     session::{KeepAlive, Sessions, Settings, StreamWatch},
@@ -118,7 +118,7 @@ fn build(
     let live = Live::new(sessions.clone(), presences.clone());
     let notifications = Notifications::new(
         store.clone(),
-        Rc::new(presences.clone()),
+        Rc::new(LiveSessions { presences: presences.clone(), sessions: sessions.clone() }),
         (clock.clone(), rng.clone()),
         &counters,
     );

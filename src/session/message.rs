@@ -1,11 +1,14 @@
 //! What shards ask each other about sessions, and the way those messages take.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc, sync::Arc};
 
 use kakera_shards::Address;
 
 use super::{CloseCause, users};
-use crate::ids::{SessionId, UserId};
+use crate::{
+    fanout::Outgoing,
+    ids::{SessionId, UserId},
+};
 
 /// A message about sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,26 @@ pub enum Request {
     Close { session: SessionId, cause: CloseCause },
     /// To the owner of a user's sessions.
     User(users::Request),
+    /// To every shard: for each of its sessions.
+    ToAll(ForAll),
+}
+
+/// One message for every session, encoded once for all shards.
+#[derive(Clone)]
+pub struct ForAll(pub Arc<Outgoing>);
+
+impl PartialEq for ForAll {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ForAll {}
+
+impl fmt::Debug for ForAll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForAll")
+    }
 }
 
 /// The answer to a [`Request`].
@@ -37,6 +60,9 @@ pub trait Post {
 
     /// Who keeps a user's sessions.
     fn owner_of_user(&self, user: UserId) -> Address;
+
+    /// Every shard there is, this one too.
+    fn shards(&self) -> Vec<Address>;
 
     /// Sends in the lane of answers: in order, never refused.
     fn deliver(&self, to: Address, request: Request);

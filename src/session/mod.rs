@@ -30,7 +30,7 @@ pub use identity::Identity;
 pub use inbox::Inbox;
 pub use life::{Change, LifeWatch, SessionEvent};
 pub use line::{Line, LineFull};
-pub use message::{Post, Reply, Request, SharedPost, Then, Unanswered};
+pub use message::{ForAll, Post, Reply, Request, SharedPost, Then, Unanswered};
 pub use phase::{Duty, Phase, Step};
 pub use session::{Payload, Session, Turn};
 pub use table::{Dispatch, Refused, SessionCounters, Sessions, Settings, StreamWatch};

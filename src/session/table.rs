@@ -3,29 +3,34 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
 use kakera_proto::realtime::Envelope;
 use kakera_shards::{
     Clock, Counter, Counters, Rng, runtime,
+    socket::Pace,
     timers::{Target, Timers},
 };
 use slab::Slab;
 use uuid::Uuid;
 
 use super::{
-    Change, CloseCause, Identity, KeepAlive, LifeWatch, Line, LineFull, Reply, Request, Session,
-    SessionEvent, SharedPost, Unanswered, users,
+    Change, CloseCause, ForAll, Identity, KeepAlive, LifeWatch, Line, LineFull, Reply, Request,
+    Session, SessionEvent, SharedPost, Unanswered, users,
 };
 use crate::{
-    fanout::{Format, Sink, Slot, Slow},
+    fanout::{Format, Formats, Outgoing, Sink, Slot, Slow},
     flood,
     ids::{SessionId, UserId},
     metrics::ShardMetrics,
     net::WireFrame,
     presence::{self, Member, Presences, Reason, StreamEvent},
 };
+
+/// Sessions that get a message for all in one turn of the shard.
+const HANDED_PER_TURN: usize = 256;
 
 /// What the configuration says about sessions.
 #[derive(Clone, Debug)]
@@ -337,6 +342,30 @@ impl Sessions {
         self.0.post.deliver(session.home(), Request::Close { session, cause });
     }
 
+    /// Sends to every session there is, on all shards: encoded once for each format, one message a shard.
+    pub fn send_to_all(&self, envelope: &Envelope) {
+        let formats = Formats { json: true, protobuf: true };
+        let frames = Arc::new(Outgoing::encode(envelope, formats));
+        for shard in self.0.post.shards() {
+            self.0.post.deliver(shard, Request::ToAll(ForAll(Arc::clone(&frames))));
+        }
+    }
+
+    /// Hands a message to the sessions that are here now, some at a turn.
+    fn hand_to_all(&self, frames: Arc<Outgoing>) {
+        let sessions = self.all();
+        runtime::spawn("send to all sessions", async move {
+            for some in sessions.chunks(HANDED_PER_TURN) {
+                for session in some {
+                    if let Some(frame) = frames.get(session.format) {
+                        session.send_frame(frame, Pace::Paced);
+                    }
+                }
+                runtime::yield_now().await;
+            }
+        });
+    }
+
     // For the shard.
 
     /// A message of another shard, or of this one to itself. `answer` is called for what is asked.
@@ -348,6 +377,7 @@ impl Sessions {
                 }
             }
             Request::User(request) => self.handle_user(&request, answer),
+            Request::ToAll(ForAll(frames)) => self.hand_to_all(frames),
         }
     }
 

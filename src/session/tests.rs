@@ -95,6 +95,10 @@ impl Post for OneShard {
         HERE
     }
 
+    fn shards(&self) -> Vec<Address> {
+        vec![HERE]
+    }
+
     fn deliver(&self, to: Address, request: Request) {
         assert_eq!(to, HERE);
         self.posted.borrow_mut().push(request);

@@ -123,6 +123,10 @@ impl session::Post for Ports {
         Ports::owner_of_user(self, user)
     }
 
+    fn shards(&self) -> Vec<Address> {
+        self.0.ring().shards().collect()
+    }
+
     fn deliver(&self, to: Address, request: session::Request) {
         self.0.deliver(to, Request::Session(request), Loss::Never);
     }

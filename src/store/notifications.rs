@@ -130,6 +130,21 @@ pub async fn list(
     store.read(steps).await
 }
 
+/// Users in the order of their ids, the system user aside: at most `limit` after this one.
+pub async fn users_after(
+    store: &Store,
+    after: UserId,
+    limit: usize,
+) -> Result<Vec<UserId>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let steps = async move |reader: &mut Reader<'_>| {
+        let sql = "select id from users where id > $1 order by id limit $2";
+        let found: Vec<(UserId,)> = reader.all(sql, params![after, limit]).await?;
+        Ok(found.into_iter().map(|(id,)| id).collect())
+    };
+    store.scan(steps).await
+}
+
 /// Deletes those of the notifications that are the user's.
 pub async fn delete(store: &Store, user: UserId, ids: &[Uuid]) -> Result<(), StoreError> {
     let sql = "delete from notification where user_id = $1 and id {in $2}";

@@ -18,12 +18,17 @@ const name = () => `user-${randomUUID().slice(0, 13)}`;
 const parsed = (content) => (typeof content === "string" ? JSON.parse(content) : content);
 const list = (user, limit, cursor) => user.client.listNotifications(user.session, limit, cursor);
 
-/** Lets somebody new ask a user to chat: the user is notified of it. */
+/** Lets somebody new ask a user to chat, and waits until the user's notification of it is kept. */
 async function ask(server, user) {
   const friend = await connect(await signIn(server, name()));
   await friend.socket.joinChat(user.session.user_id, DIRECT, true, false);
   friend.socket.disconnect(false);
-  return friend.session;
+  for (let tries = 0; tries < 200; tries += 1) {
+    const kept = (await list(user, 100)).notifications ?? [];
+    if (kept.some((one) => one.sender_id === friend.session.user_id)) return friend.session;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  throw new Error("no notification of a direct message within 2 s");
 }
 
 onBothStores("notifications", (context) => {

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { connect, connectOnShard, signIn } from "./support/clients.mjs";
 import { onBothStores } from "./support/stores.mjs";
+import { freePorts } from "./support/ports.mjs";
 import { Server } from "./support/server.mjs";
 
 const name = () => `user-${randomUUID().slice(0, 13)}`;
@@ -98,10 +99,20 @@ onBothStores("status", (context) => {
 
 describe("what status refuses", () => {
   let server;
+  let metricsPort;
   before(async () => {
-    server = await Server.start({ shards: 2, flags: { "session.max_status_follows": 3 } });
+    metricsPort = await freePorts(1);
+    const flags = { "session.max_status_follows": 3, "metrics.prometheus_port": metricsPort };
+    server = await Server.start({ shards: 2, flags });
   });
   after(() => server?.stop());
+
+  const joinsRefused = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${metricsPort}/`)).text();
+    const lines = text.split("\n").filter((line) => /^\w*stream_joins_refused\{/.test(line));
+    assert.equal(lines.length, 2, "one for each shard");
+    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  };
 
   const refused = (code, message) => (error) => {
     assert.equal(error.code ?? 0, code);
@@ -128,6 +139,7 @@ describe("what status refuses", () => {
       assert.equal(ids(await ann.socket.followUsers(wanted.slice(0, 3))).length, 3);
       assert.equal(ids(await ann.socket.followUsers(wanted.slice(0, 2))).length, 2, "those that are followed already cost nothing");
       await assert.rejects(ann.socket.followUsers(wanted.slice(3)), refused(0, /too many users/));
+      assert.ok((await joinsRefused()) >= 2);
       await ann.socket.unfollowUsers(wanted.slice(0, 1));
       assert.equal(ids(await ann.socket.followUsers(wanted.slice(3))).length, 1);
       for (const user of [ann, ...others]) user.socket.disconnect(false);

@@ -7,7 +7,9 @@ use std::{
 
 use kakera::{
     ids::UserId,
-    notifications::{BATCH_LEN, Busy, Live, Notice, NotificationError, Notifications, codes},
+    notifications::{
+        BATCH_LEN, Busy, Live, Notice, NotificationError, Notifications, TO_EVERYBODY_MAX, codes,
+    },
     store::{Store, StoreError, notifications as table, users::sign_in},
 };
 use kakera_proto::{
@@ -37,6 +39,10 @@ impl Live for Recorder {
         };
         self.delivered.borrow_mut().push((user, notifications.notifications));
         Ok(())
+    }
+
+    fn deliver_to_all(&self, envelope: &Envelope) {
+        self.deliver(UserId::NIL, envelope.clone()).unwrap();
     }
 }
 
@@ -209,6 +215,52 @@ on_both_databases! {
         assert_eq!(live.delivered.borrow().len(), 1);
         assert_eq!(runtime::counters().board().sum("notifications_missed"), 1);
         assert_eq!(subjects(&notifications, ann).await, ["number 1", "number 2"]);
+    }
+
+    async fn everybody_is_told_once_and_the_system_user_is_nobody(bench: Bench) {
+        let (notifications, live) = service(&bench.store);
+        let count = BATCH_LEN + 10;
+        let mut users = Vec::new();
+        for n in 0..count {
+            users.push(user(&bench.store, &format!("user-{n}")).await);
+        }
+        notifications.send_to_everybody(notice(1)).unwrap();
+        for _ in 0..1000 {
+            if live.delivered.borrow().len() >= count {
+                break;
+            }
+            runtime::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let mut told: Vec<_> = live.delivered.take().into_iter().map(|(user, _)| user).collect();
+        told.sort_unstable();
+        users.sort_unstable();
+        assert_eq!(told, users);
+        for user in [users[0], users[count / 2], users[count - 1]] {
+            assert_eq!(subjects(&notifications, user).await, ["number 1"]);
+        }
+        assert!(subjects(&notifications, UserId::NIL).await.is_empty());
+        assert_eq!(runtime::counters().board().sum("notifications_unfinished"), 0);
+    }
+
+    async fn few_notices_to_everybody_are_on_their_way_at_once(bench: Bench) {
+        let (notifications, live) = service(&bench.store);
+        let ann = user(&bench.store, "ann").await;
+        for n in 0..TO_EVERYBODY_MAX {
+            notifications.send_to_everybody(notice(n)).unwrap();
+        }
+        let full = notifications.send_to_everybody(notice(9));
+        assert!(matches!(full, Err(NotificationError::TooMany)), "{full:?}");
+        notifications.send_to_everybody(notice(10).live_only()).unwrap();
+        assert_eq!(live.delivered.borrow()[0].0, UserId::NIL, "who is online hears at once");
+        while live.delivered.borrow().len() < TO_EVERYBODY_MAX + 1 {
+            runtime::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        runtime::sleep(std::time::Duration::from_millis(50)).await;
+        notifications.send_to_everybody(notice(11)).unwrap();
+        while live.delivered.borrow().len() < TO_EVERYBODY_MAX + 2 {
+            runtime::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(subjects(&notifications, ann).await.len(), TO_EVERYBODY_MAX + 1);
     }
 
     async fn notifications_go_with_the_account(bench: Bench) {

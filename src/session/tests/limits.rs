@@ -100,3 +100,24 @@ fn each_session_is_told_to_begin_and_to_end_once() {
         assert_eq!(diary.0.take(), expected);
     });
 }
+
+#[test]
+fn a_message_for_all_reaches_every_session_once() {
+    on_a_shard(async || {
+        let world = World::new(Settings { sessions_max: 1000, ..settings() });
+        let opened: Vec<_> = (0..600).map(|n| world.open(n)).collect();
+        opened.iter().for_each(|(session, _)| session.announced());
+        let (gone, gone_line) = &opened[0];
+        gone.close(CloseCause::Disconnected);
+        gone_line.take();
+        world.deliver();
+        world.sessions.send_to_all(&Envelope { cid: "x".to_owned(), message: None });
+        world.deliver();
+        runtime::sleep(std::time::Duration::from_millis(20)).await;
+        assert!(gone_line.take().is_empty());
+        for (_, line) in &opened[1..] {
+            let acts = line.take();
+            assert!(matches!(acts.as_slice(), [Act::Sent(text)] if text == br#"{"cid":"x"}"#));
+        }
+    });
+}

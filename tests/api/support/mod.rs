@@ -78,6 +78,10 @@ impl LiveSessions for Live {
         self.delivered.borrow_mut().push((user, envelope));
         Ok(())
     }
+
+    fn deliver_to_all(&self, envelope: &Envelope) {
+        self.delivered.borrow_mut().push((UserId::NIL, envelope.clone()));
+    }
 }
 
 impl LiveUsers for Live {
