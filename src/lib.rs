@@ -23,6 +23,7 @@ pub mod net;
 pub mod notifications;
 pub mod presence;
 pub mod realtime;
+pub mod scheduler;
 pub mod serve;
 pub mod session;
 pub mod shard;

@@ -10,6 +10,7 @@ use crate::error::Error;
 impl Api {
     /// Answers a call whose caller has been let in. Each call is a future of its own, on the heap: the
     /// small ones are not as big as the biggest.
+    #[allow(clippy::too_many_lines)] // One arm for each call.
     pub(super) fn dispatch<'a>(
         &'a self,
         rpc: Rpc,

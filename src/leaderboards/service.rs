@@ -281,7 +281,8 @@ pub fn seconds(time: i64) -> u32 {
     u32::try_from(time.max(0)).unwrap_or(u32::MAX)
 }
 
-fn shown(board: &Board, now: i64) -> api::Leaderboard {
+/// A leaderboard as clients see it at a time.
+pub fn shown(board: &Board, now: i64) -> api::Leaderboard {
     api::Leaderboard {
         id: board.id.to_string(),
         sort_order: board.sort_order.number() as u32,

@@ -26,6 +26,7 @@ use crate::{
     notifications::{LiveSessions, Notifications},
     presence::{Home, HomeLimits, Limits, OwnerLimits, Presences, StreamEvent},
     realtime::{self, Realtime},
+    scheduler::Scheduler,
     session::{KeepAlive, Sessions, Settings, StreamWatch},
     shard::{Ear, Live, Messages, Ports, ShardState},
     status::Statuses,
@@ -65,6 +66,10 @@ pub(super) async fn run(
     let built = build(&context, blueprint, store)?;
     context.serve(Rc::new(Ear(Rc::clone(&built.state))));
     built.leaderboards.load().await?;
+    let mut scheduler = Scheduler::new(built.leaderboards.clone(), None, &context.counters());
+    // What fell due while nothing ran comes before the first request.
+    scheduler.turn().await;
+    runtime::spawn("schedules", scheduler.run());
     let gauges = Gauges::new(&context.counters(), Rc::clone(&built.metrics));
     runtime::spawn("sweep", sweep(Rc::clone(&built.state), gauges));
 

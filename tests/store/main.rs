@@ -13,4 +13,5 @@ mod notifications;
 mod outage;
 mod relations;
 mod support;
+mod tournaments;
 mod transactions;

@@ -94,7 +94,7 @@ section! {
         /// Leaderboards without ranks, by id; `*` means all.
         blacklist_rank_cache: Vec<String> = Vec::new();
         /// Most ends and resets that wait for their handlers.
-        callback_queue_size: usize = 65_536, at_least(1), not_built("leaderboards");
+        callback_queue_size: usize = 65_536, at_least(1), not_built("server scripts");
         /// Workers that handle ends and resets.
         callback_queue_workers: u32 = 8, at_least(1), ignored("the shard that owns a schedule handles it");
         /// Workers that fill the rank cache.

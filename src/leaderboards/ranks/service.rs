@@ -43,9 +43,9 @@ struct RankCounters {
 impl RankOwner {
     pub fn new(store: Store, counters: &Counters) -> Self {
         let limits = Limits {
-            records_max: RANKED_RECORDS_MAX,
-            periods_max: RANKED_PERIODS_MAX,
-            waiters_max: RANK_WAITERS_MAX,
+            records: RANKED_RECORDS_MAX,
+            periods: RANKED_PERIODS_MAX,
+            waiters: RANK_WAITERS_MAX,
         };
         let counter = |name, help| counters.counter(name, help);
         let counters = RankCounters {

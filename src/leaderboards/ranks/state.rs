@@ -5,12 +5,12 @@ use hashbrown::{HashMap, HashSet};
 use super::{Ask, PeriodKey, RankReply, RankRequest, Ranks};
 use crate::{ids::UserId, store::leaderboards::RankRecord};
 
-/// The bounds of a shard.
+/// How many of each a shard has at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    pub(super) records_max: usize,
-    pub(super) periods_max: usize,
-    pub(super) waiters_max: usize,
+    pub(super) records: usize,
+    pub(super) periods: usize,
+    pub(super) waiters: usize,
 }
 
 /// What becomes of a request.
@@ -44,7 +44,7 @@ enum Period<W> {
 
 pub(super) struct Periods<W> {
     limits: Limits,
-    periods: HashMap<PeriodKey, Period<W>>,
+    by_key: HashMap<PeriodKey, Period<W>>,
     records: usize,
     waiting: usize,
     /// Counts the requests; it orders the periods by their last use.
@@ -54,12 +54,12 @@ pub(super) struct Periods<W> {
 
 impl<W> Periods<W> {
     pub(super) fn new(limits: Limits) -> Self {
-        let periods = HashMap::new();
-        Self { limits, periods, records: 0, waiting: 0, now: 0, evicted: 0 }
+        let by_key = HashMap::new();
+        Self { limits, by_key, records: 0, waiting: 0, now: 0, evicted: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.periods.len()
+        self.by_key.len()
     }
 
     pub(super) fn records(&self) -> usize {
@@ -71,17 +71,16 @@ impl<W> Periods<W> {
         let RankRequest { period: key, ask } = request;
         if ask == Ask::Forget {
             // Whoever waits for it is answered by its load, which finds out.
-            if !matches!(self.periods.get(&key), Some(Period::Loading { .. })) {
+            if !matches!(self.by_key.get(&key), Some(Period::Loading { .. })) {
                 self.drop(&key);
-            } else if let Some(Period::Loading { ranks, deleted, .. }) = self.periods.get_mut(&key)
-            {
+            } else if let Some(Period::Loading { ranks, deleted, .. }) = self.by_key.get_mut(&key) {
                 self.records -= ranks.len();
                 *ranks = Ranks::default();
                 deleted.clear();
             }
             return Step::Answer(waiter, RankReply::Done);
         }
-        match self.periods.get_mut(&key) {
+        match self.by_key.get_mut(&key) {
             Some(Period::Ready { ranks, used }) => {
                 *used = self.now;
                 let before = ranks.len();
@@ -111,7 +110,7 @@ impl<W> Periods<W> {
                 if matches!(ask, Ask::Deleted(_)) {
                     return Step::Answer(waiter, RankReply::Done);
                 }
-                if self.waiting >= self.limits.waiters_max {
+                if self.waiting >= self.limits.waiters {
                     return Step::Answer(waiter, RankReply::Unknown);
                 }
                 self.waiting += 1;
@@ -120,15 +119,9 @@ impl<W> Periods<W> {
             }
             // What is not held needs no telling.
             None if matches!(ask, Ask::Deleted(_)) => Step::Answer(waiter, RankReply::Done),
-            None if self.waiting >= self.limits.waiters_max => {
-                Step::Answer(waiter, RankReply::Unknown)
-            }
+            None if self.waiting >= self.limits.waiters => Step::Answer(waiter, RankReply::Unknown),
             None => {
-                self.evict(
-                    self.limits.periods_max.saturating_sub(1),
-                    self.limits.records_max,
-                    &key,
-                );
+                self.evict(self.limits.periods.saturating_sub(1), self.limits.records, &key);
                 let number = self.now;
                 let mut ranks = Ranks::default();
                 if let Ask::Written { score, generation, .. } = &ask {
@@ -138,7 +131,7 @@ impl<W> Periods<W> {
                 self.waiting += 1;
                 let waiters = vec![(ask, waiter)];
                 let deleted = HashSet::new();
-                self.periods.insert(key, Period::Loading { number, ranks, deleted, waiters });
+                self.by_key.insert(key, Period::Loading { number, ranks, deleted, waiters });
                 Step::Load(number)
             }
         }
@@ -147,7 +140,7 @@ impl<W> Periods<W> {
     /// Takes over what a load has read. False when the load is to stop: it was given up, or there is no
     /// room for more.
     pub(super) fn read(&mut self, key: &PeriodKey, load: u64, records: &[RankRecord]) -> bool {
-        match self.periods.get_mut(key) {
+        match self.by_key.get_mut(key) {
             Some(Period::Loading { number, ranks, deleted, .. }) if *number == load => {
                 let before = ranks.len();
                 for record in records {
@@ -169,21 +162,21 @@ impl<W> Periods<W> {
         load: u64,
         whole: bool,
     ) -> Vec<(W, RankReply)> {
-        let Some(Period::Loading { number, .. }) = self.periods.get(key) else {
+        let Some(Period::Loading { number, .. }) = self.by_key.get(key) else {
             return Vec::new();
         };
         if *number != load {
             return Vec::new();
         }
-        let Some(Period::Loading { ranks, waiters, .. }) = self.periods.remove(key) else {
+        let Some(Period::Loading { ranks, waiters, .. }) = self.by_key.remove(key) else {
             return Vec::new();
         };
         self.waiting -= waiters.len();
-        let fits = self.records <= self.limits.records_max;
+        let fits = self.records <= self.limits.records;
         if !whole || !fits {
             self.records -= ranks.len();
             if whole {
-                self.periods.insert(key.clone(), Period::TooLarge { used: self.now });
+                self.by_key.insert(key.clone(), Period::TooLarge { used: self.now });
             }
             return waiters.into_iter().map(|(_, waiter)| (waiter, RankReply::Unknown)).collect();
         }
@@ -192,7 +185,7 @@ impl<W> Periods<W> {
             waiters.into_iter().map(|(ask, waiter)| (waiter, answer(&mut ranks, &ask))).collect();
         // An empty period is soon read again, and anybody may ask for any number of them.
         if !ranks.is_empty() {
-            self.periods.insert(key.clone(), Period::Ready { ranks, used: self.now });
+            self.by_key.insert(key.clone(), Period::Ready { ranks, used: self.now });
         }
         answers
     }
@@ -200,30 +193,32 @@ impl<W> Periods<W> {
     /// Forgets the periods that have expired.
     pub(super) fn sweep(&mut self, now: i64) {
         let expired: Vec<PeriodKey> = self
-            .periods
+            .by_key
             .iter()
             .filter(|(key, period)| {
                 key.expiry > 0 && key.expiry <= now && !matches!(period, Period::Loading { .. })
             })
             .map(|(key, _)| key.clone())
             .collect();
-        expired.iter().for_each(|key| self.drop(key));
+        for key in &expired {
+            self.drop(key);
+        }
     }
 
     /// Forgets others until the records fit; false when they do not fit even so.
     fn make_room(&mut self, keep: &PeriodKey) -> bool {
-        if self.records > self.limits.records_max {
-            self.evict(self.limits.periods_max, self.limits.records_max, keep);
+        if self.records > self.limits.records {
+            self.evict(self.limits.periods, self.limits.records, keep);
         }
-        self.records <= self.limits.records_max
+        self.records <= self.limits.records
     }
 
     fn evict(&mut self, periods_max: usize, records_max: usize, keep: &PeriodKey) {
-        if self.periods.len() <= periods_max && self.records <= records_max {
+        if self.by_key.len() <= periods_max && self.records <= records_max {
             return;
         }
         let mut unused: Vec<(u64, PeriodKey)> = self
-            .periods
+            .by_key
             .iter()
             .filter(|(key, _)| *key != keep)
             .filter_map(|(key, period)| match period {
@@ -237,8 +232,7 @@ impl<W> Periods<W> {
         // Some more than must, so that the next one finds room without a search.
         let spare = periods_max / 16;
         for (_, key) in unused {
-            if self.periods.len() <= periods_max.saturating_sub(spare)
-                && self.records <= records_max
+            if self.by_key.len() <= periods_max.saturating_sub(spare) && self.records <= records_max
             {
                 return;
             }
@@ -248,7 +242,7 @@ impl<W> Periods<W> {
     }
 
     fn drop(&mut self, key: &PeriodKey) {
-        if let Some(Period::Ready { ranks, .. }) = self.periods.remove(key) {
+        if let Some(Period::Ready { ranks, .. }) = self.by_key.remove(key) {
             self.records -= ranks.len();
         }
     }
@@ -286,7 +280,7 @@ mod tests {
         store::leaderboards::Place,
     };
 
-    const SMALL: Limits = Limits { records_max: 10, periods_max: 3, waiters_max: 2 };
+    const SMALL: Limits = Limits { records: 10, periods: 3, waiters: 2 };
 
     fn owner(n: u128) -> UserId {
         UserId(Uuid::from_u128(n))

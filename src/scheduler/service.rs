@@ -1,0 +1,190 @@
+//! The loop that carries events out.
+
+use std::{rc::Rc, time::Duration};
+
+use hashbrown::HashMap;
+use kakera_shards::{Counter, Counters, runtime};
+
+use super::{
+    Effects, Event,
+    agenda::{Agenda, Due, kinds},
+};
+use crate::{
+    leaderboards::{Board, Leaderboards, service::shown},
+    store::{
+        StoreError, Timestamp,
+        leaderboards::{
+            definitions,
+            fences::{self, Kind},
+        },
+    },
+    tournaments,
+};
+
+/// How long a change of the boards, or of the clock, may go unnoticed; and how long after a failure of the
+/// store an event is tried again.
+const TURN: Duration = Duration::from_secs(1);
+
+/// Turns after which a shard looks again which schedules are its own.
+const LOOKS_APART: u64 = 60;
+
+/// The schedules that a shard keeps.
+pub struct Scheduler {
+    boards: Leaderboards,
+    effects: Option<Rc<dyn Effects>>,
+    agenda: Agenda,
+    /// The version of the boards that the agenda follows.
+    version: Option<u64>,
+    turns: u64,
+    kept: Counter,
+    carried_out: Counter,
+    skipped: Counter,
+    failed: Counter,
+}
+
+impl Scheduler {
+    /// Without `effects`, events change the boards and nobody is told.
+    pub fn new(
+        boards: Leaderboards,
+        effects: Option<Rc<dyn Effects>>,
+        counters: &Counters,
+    ) -> Self {
+        let counter = |name, help| counters.counter(name, help);
+        Self {
+            boards,
+            effects,
+            agenda: Agenda::default(),
+            version: None,
+            turns: 0,
+            kept: counters.gauge("schedules", "Boards whose schedules the shard keeps."),
+            carried_out: counter("schedule_events", "Resets and ends carried out."),
+            skipped: counter("schedule_gaps", "Gaps in which missed resets and ends were skipped."),
+            failed: counter("schedule_failures", "Resets and ends that the store refused."),
+        }
+    }
+
+    /// Carries out what is due, now and from now on.
+    pub async fn run(mut self) {
+        loop {
+            self.turn().await;
+            runtime::sleep(self.pause()).await;
+        }
+    }
+
+    /// Carries out what is due now.
+    pub async fn turn(&mut self) {
+        let done = self.try_turn().await;
+        self.turns += 1;
+        self.kept.set(self.agenda.len() as u64);
+        self.skipped.add(std::mem::take(&mut self.agenda.skipped));
+        if let Err(error) = done {
+            self.failed.increment();
+            tracing::warn!(%error, "A reset or an end of a board has to wait.");
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let due = self.agenda.first().map(|due| due.time.saturating_sub(self.boards.now()));
+        // To the second, as schedules are; what is overdue has failed and waits like everything else.
+        let until = due.filter(|left| *left == 0).map(|_| Duration::from_millis(100));
+        until.unwrap_or(TURN)
+    }
+
+    async fn try_turn(&mut self) -> Result<(), StoreError> {
+        self.follow().await?;
+        loop {
+            let now = self.boards.now();
+            let due = self.agenda.first().filter(|due| due.time <= now).cloned();
+            let Some(due) = due else { return Ok(()) };
+            self.carry_out(&due).await?;
+        }
+    }
+
+    /// Takes over which boards there are.
+    async fn follow(&mut self) -> Result<(), StoreError> {
+        let version = self.boards.known().borrow().version();
+        if self.version == Some(version) && !self.turns.is_multiple_of(LOOKS_APART) {
+            return Ok(());
+        }
+        let (store, now) = (self.boards.store().clone(), self.boards.now());
+        let kept: Vec<Rc<Board>> = {
+            let known = self.boards.known().borrow();
+            let scheduled = known.by_age(None).filter(|board| !kinds(board).is_empty());
+            let peers = self.boards.peers();
+            scheduled.filter(|board| peers.keeps_schedule(&board.id)).cloned().collect()
+        };
+        let new = self.agenda.follow(kept);
+        // At the start there are many, and most of them are known.
+        let mut reached: HashMap<(Kind, String), Timestamp> = HashMap::new();
+        if self.version.is_none() && !new.is_empty() {
+            for kind in [Kind::End, Kind::Reset] {
+                let known = fences::all(&store, kind).await?;
+                reached.extend(known.into_iter().map(|(board, time)| ((kind, board), time)));
+            }
+        }
+        for board in new {
+            for kind in kinds(&board) {
+                let known = reached.get(&(*kind, board.id.to_string()));
+                let time = if let Some(time) = known {
+                    *time
+                } else {
+                    let now = Timestamp::from_unix_sec(now);
+                    fences::reached(&store, *kind, &board.id, now).await?
+                };
+                self.agenda.reached(&board.id, *kind, time.unix_sec(), now);
+            }
+        }
+        self.version = Some(version);
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, due: &Due) -> Result<(), StoreError> {
+        let Some(board) = self.agenda.board(&due.board) else { return Ok(()) };
+        let store = self.boards.store().clone();
+        // What the event is told with is how things are before it.
+        let event = match &self.effects {
+            Some(_) => self.event(&board, due).await?,
+            None => None,
+        };
+        let time = Timestamp::from_unix_sec(due.time);
+        let next_expiry = Timestamp::from_unix_sec(board.expiry(due.time));
+        let claimed = fences::claim(&store, due.kind, &due.board, (time, next_expiry)).await?;
+        let reached = if claimed {
+            self.carried_out.increment();
+            time
+        } else {
+            // Another node was first, and may be further.
+            let now = Timestamp::from_unix_sec(self.boards.now());
+            fences::reached(&store, due.kind, &due.board, now).await?
+        };
+        self.agenda.reached(
+            &due.board,
+            due.kind,
+            reached.unix_sec().max(due.time),
+            self.boards.now(),
+        );
+        if let (true, Some(effects), Some(event)) = (claimed, &self.effects, event) {
+            effects.happened(event).await;
+        }
+        Ok(())
+    }
+
+    /// The event as it is told. `None` when the board is gone.
+    async fn event(&self, board: &Board, due: &Due) -> Result<Option<Event>, StoreError> {
+        let before = due.time - 1;
+        if !board.is_tournament() {
+            let leaderboard = shown(board, before);
+            return Ok(Some(Event::LeaderboardReset { leaderboard, reset: due.time }));
+        }
+        let record = definitions::one(self.boards.store(), &board.id).await?;
+        Ok(record.map(|record| {
+            let tournament = tournaments::shown(board, record.size, before);
+            let period = board.period(before);
+            let (end, reset) = (period.end, period.expiry);
+            match due.kind {
+                Kind::End => Event::TournamentEnd { tournament, end, reset },
+                Kind::Reset => Event::TournamentReset { tournament, end, reset },
+            }
+        }))
+    }
+}
