@@ -21,7 +21,9 @@ enum Figure {
     LatencyMs(f64),
     Errors,
     RatePerSecond,
+    RatePerCpuSecond,
     ResidentBytes,
+    Fairness,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +40,10 @@ impl Gate {
             .iter()
             .filter_map(|condition| {
                 let Some(value) = condition.figure.of(outcome) else {
-                    return Some(format!("{}: not measured (give --pid)", condition.text));
+                    return Some(format!(
+                        "{}: not measured (memory and CPU need the server's process id)",
+                        condition.text
+                    ));
                 };
                 let holds = match condition.relation {
                     Relation::Below => value < condition.bound,
@@ -55,10 +60,13 @@ impl Figure {
     fn of(self, outcome: &Outcome) -> Option<f64> {
         match self {
             Self::LatencyMs(percentile) => {
-                Some(outcome.measure.latency.value_at_percentile(percentile) as f64 / 1e6)
+                let overall = outcome.measure.overall();
+                overall.is_timed().then(|| overall.ms(percentile))
             }
             Self::Errors => Some(outcome.measure.errors_total() as f64),
             Self::RatePerSecond => Some(outcome.per_second()),
+            Self::RatePerCpuSecond => outcome.per_cpu_second(),
+            Self::Fairness => outcome.measure.fairness(),
             Self::ResidentBytes => outcome.server.map(|usage| usage.resident_bytes as f64),
         }
     }
@@ -84,6 +92,8 @@ fn condition(text: &str) -> Result<Condition, String> {
     let figure = match &text[..at] {
         "errors" => Figure::Errors,
         "rate" => Figure::RatePerSecond,
+        "cpu-rate" => Figure::RatePerCpuSecond,
+        "share" => Figure::Fairness,
         "rss" => Figure::ResidentBytes,
         percentile => percentile
             .strip_prefix('p')
@@ -91,7 +101,7 @@ fn condition(text: &str) -> Result<Condition, String> {
             .filter(|p| (0.0..=100.0).contains(p))
             .map(Figure::LatencyMs)
             .ok_or_else(|| {
-                format!("\"{percentile}\" is none of p50, p99, p99.9, errors, rate, rss")
+                format!("\"{percentile}\" is none of p50, p99, p99.9, errors, rate, cpu-rate, share, rss")
             })?,
     };
     let bound = bound(&text[at + 1..]).ok_or_else(|| format!("\"{text}\" has no bound"))?;

@@ -6,9 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-mod codec;
+mod client;
 mod gate;
-mod http;
 mod measure;
 mod options;
 mod pace;
@@ -16,33 +15,46 @@ mod report;
 mod run;
 mod scenarios;
 mod server;
-mod socket;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
+use anyhow::Result;
 use clap::Parser;
 
+use options::Options;
+use report::Report;
+use run::compare::compare;
+use scenarios::{Scenario, soak};
+
 fn main() -> ExitCode {
-    let options = options::Options::parse();
-    match run::run(&options) {
-        Ok(outcome) => {
-            report::print(&options, &outcome);
-            if let Some(path) = &options.json
-                && let Err(error) = report::write_json(path, &options, &outcome)
-            {
-                eprintln!("cannot write {}: {error}", path.display());
-                return ExitCode::FAILURE;
-            }
-            let failed =
-                options.pass.as_ref().map_or_else(Vec::new, |gate| gate.failures(&outcome));
-            for failure in &failed {
+    match perform(&Arc::new(Options::parse())) {
+        Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
+        Ok(failures) => {
+            for failure in failures {
                 eprintln!("gate: {failure}");
             }
-            if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            ExitCode::FAILURE
         }
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs, reports, and gives what the gate does not let pass.
+fn perform(options: &Arc<Options>) -> Result<Vec<String>> {
+    let report = match (&options.compare, &options.scenario) {
+        (Some(targets), _) if let [a, b] = targets.as_slice() => {
+            Report::of_two(options, compare(options, a, b)?)
+        }
+        (_, Scenario::Soak(soak)) => Report::of_one(options, soak::conduct(options, soak)?),
+        _ => Report::of_one(options, run::run(options)?),
+    };
+    report.print();
+    report.write_files()?;
+    let failures = |gate: &gate::Gate| {
+        report.outcomes.iter().flat_map(|outcome| gate.failures(outcome)).collect()
+    };
+    Ok(options.pass.as_ref().map_or_else(Vec::new, failures))
 }

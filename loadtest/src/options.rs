@@ -1,24 +1,38 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::Parser;
 
-use crate::gate::Gate;
+use crate::{client::codec::Format, gate::Gate, scenarios::Scenario};
 
 /// Loads a server that speaks the Nakama protocol, and prints throughput, latency and what it cost.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Options {
-    /// The server's request port.
-    #[arg(long, default_value = "127.0.0.1:7350", global = true)]
-    pub target: SocketAddr,
+    /// The server's request port, and after an @ its process id, which adds its CPU seconds and memory.
+    #[arg(long, default_value = "127.0.0.1:7350", value_name = "HOST:PORT[@PID]", global = true)]
+    pub target: Target,
+    /// The process id, when it is not in the target.
+    #[arg(long, global = true)]
+    pub pid: Option<u32>,
+    /// Runs against two targets in turns, A B A B, and prints ratios.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "pid", global = true)]
+    pub compare: Option<Vec<Target>>,
+    /// How many times each of two compared targets has its turn.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    pub rounds: u32,
     /// The server key (`socket.server_key`).
     #[arg(long, default_value = "defaultkey", global = true)]
     pub key: String,
-    /// The server's process id: adds its CPU seconds and resident memory to the result.
-    #[arg(long, global = true)]
-    pub pid: Option<u32>,
+    /// Where the server publishes Prometheus text (`metrics.prometheus_port`).
+    #[arg(long, value_name = "HOST:PORT", value_parser = address, global = true)]
+    pub metrics: Option<SocketAddr>,
     /// How long to measure, in seconds, after everything is connected.
     #[arg(long, default_value = "10", value_parser = seconds, global = true)]
     pub duration: Duration,
@@ -28,9 +42,15 @@ pub struct Options {
     /// What sockets speak.
     #[arg(long, value_enum, default_value_t = Format::Json, global = true)]
     pub format: Format,
+    /// What chance starts from; the same seed makes the same choices.
+    #[arg(long, default_value_t = 1, global = true)]
+    pub seed: u64,
     /// Writes the result as JSON to this file.
-    #[arg(long, global = true)]
+    #[arg(long, value_name = "FILE", global = true)]
     pub json: Option<PathBuf>,
+    /// Writes a report with plots to this file; it opens without a network.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub html: Option<PathBuf>,
     /// Fails unless all hold, for example `p99<20ms,errors=0,rss<2GiB`.
     #[arg(long, global = true)]
     pub pass: Option<Gate>,
@@ -38,95 +58,51 @@ pub struct Options {
     pub scenario: Scenario,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Json,
-    Protobuf,
+/// A server to load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// As it was given.
+    pub name: String,
+    pub address: SocketAddr,
+    pub pid: Option<u32>,
 }
 
-impl Format {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Protobuf => "protobuf",
-        }
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, pid) = match text.split_once('@') {
+            Some((host, pid)) => {
+                (host, Some(pid.parse().map_err(|_| format!("\"{pid}\" is no process id"))?))
+            }
+            None => (text, None),
+        };
+        Ok(Self { name: host.to_owned(), address: address(host)?, pid })
     }
 }
 
-#[derive(Clone, Debug, Subcommand)]
-pub enum Scenario {
-    /// Opens sockets and leaves them alone: what a session costs in memory.
-    Idle {
-        #[arg(long, default_value_t = 10_000)]
-        sockets: usize,
-    },
-    /// Sends ping envelopes over sockets and waits for each pong.
-    Echo {
-        #[arg(long, default_value_t = 200)]
-        sockets: usize,
-        /// Pings in flight on a socket.
-        #[arg(long, default_value_t = 1)]
-        depth: usize,
-        /// Pings a second in total; absent: as fast as the answers come.
-        #[arg(long)]
-        rate: Option<f64>,
-    },
-    /// Signs in devices that exist already, over keep-alive connections.
-    SignIn {
-        #[arg(long, default_value_t = 64)]
-        connections: usize,
-        /// Devices, made before the measurement.
-        #[arg(long, default_value_t = 1_000)]
-        devices: usize,
-        /// Sign-ins a second in total; absent: as fast as the answers come.
-        #[arg(long)]
-        rate: Option<f64>,
-    },
-    /// Signs up new devices, over keep-alive connections.
-    SignUp {
-        #[arg(long, default_value_t = 64)]
-        connections: usize,
-        /// Sign-ups a second in total; absent: as fast as the answers come.
-        #[arg(long)]
-        rate: Option<f64>,
-    },
-    /// Reads accounts, over keep-alive connections.
-    Account {
-        #[arg(long, default_value_t = 64)]
-        connections: usize,
-        /// Reads a second in total; absent: as fast as the answers come.
-        #[arg(long)]
-        rate: Option<f64>,
-    },
-    /// Chat rooms: members send to their room and every member hears it.
-    Rooms {
-        #[arg(long, default_value_t = 50)]
-        rooms: usize,
-        #[arg(long, default_value_t = 20)]
-        members: usize,
-        /// Bytes of each message's content.
-        #[arg(long, default_value_t = 64)]
-        size: usize,
-        /// Deliveries a second in total; absent: one sender a room sends as fast as it hears itself.
-        #[arg(long)]
-        rate: Option<f64>,
-    },
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found =
+        text.to_socket_addrs().map_err(|error| format!("{error}, as in 127.0.0.1:7350"))?;
+    found.next().ok_or_else(|| format!("{text} has no address"))
 }
 
-impl Scenario {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Idle { .. } => "idle",
-            Self::Echo { .. } => "echo",
-            Self::SignIn { .. } => "sign-in",
-            Self::SignUp { .. } => "sign-up",
-            Self::Account { .. } => "account",
-            Self::Rooms { .. } => "rooms",
-        }
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("{text} is not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_may_carry_its_process() {
+        let target: Target = "127.0.0.1:7350@42".parse().unwrap();
+        assert_eq!((target.name.as_str(), target.pid), ("127.0.0.1:7350", Some(42)));
+        assert_eq!("localhost:1".parse::<Target>().unwrap().address.port(), 1);
+        for wrong in ["", "127.0.0.1", "127.0.0.1:1@me"] {
+            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,102 +1,94 @@
 //! Ping envelopes and their pongs: the cost of one message through the session layer.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Instant};
+use std::{collections::VecDeque, rc::Rc, time::Instant};
 
 use anyhow::Result;
-use kakera_proto::realtime::{Ping, envelope};
-use tokio::task::JoinSet;
+use clap::Args;
 
-use super::{Clock, Story, finish, open_sockets};
-use crate::{
-    measure::Measure,
-    options::{Format, Options},
-    pace::Pace,
-    socket::Socket,
+use super::{
+    Clock, Stage, Story,
+    cast::{Tasks, players},
+    pacing::{Rate, Turns},
 };
+use crate::client::{envelopes, player::Player};
 
+/// Sends ping envelopes over sockets and waits for each pong.
+#[derive(Clone, Debug, Args)]
 pub struct Echo {
-    sockets: Vec<Socket>,
-    format: Format,
+    #[arg(long, default_value_t = 200)]
+    sockets: usize,
+    /// Pings in flight on a socket, without a rate.
+    #[arg(long, default_value_t = 1)]
     depth: usize,
-    rate: Option<f64>,
-}
-
-impl Echo {
-    pub async fn set_up(
-        options: &Options,
-        count: usize,
-        depth: usize,
-        rate: Option<f64>,
-    ) -> Result<Self> {
-        let sockets = open_sockets(options, count).await?;
-        Ok(Self { sockets, format: options.format, depth: depth.max(1), rate })
-    }
+    #[command(flatten)]
+    rate: Rate,
 }
 
 impl Story for Echo {
-    async fn tell(self, clock: Clock, measure: Rc<RefCell<Measure>>) {
-        let ping = Rc::new(self.format.encode("1", envelope::Message::Ping(Ping {})));
-        let count = self.sockets.len();
-        let mut tasks = JoinSet::new();
-        for (index, mut socket) in self.sockets.into_iter().enumerate() {
-            let (measure, ping) = (Rc::clone(&measure), Rc::clone(&ping));
-            let pace = self.rate.map(|rate| {
-                Pace::new(clock.start, rate / count as f64, index as f64 / count as f64)
-            });
-            let depth = self.depth;
-            tasks.spawn_local(async move {
-                let result = match pace {
-                    Some(pace) => paced(&mut socket, &ping, pace, clock, &measure).await,
-                    None => closed_loop(&mut socket, &ping, depth, clock, &measure).await,
-                };
-                if let Err(error) = result {
-                    measure.borrow_mut().error(error.to_string());
+    type Cast = Vec<Player>;
+
+    async fn set_up(&self, stage: &Stage) -> Result<Vec<Player>> {
+        players(stage, stage.share(self.sockets)).await
+    }
+
+    async fn play(&self, cast: Vec<Player>, stage: &Stage, clock: Clock) {
+        let ping: Rc<[u8]> = stage.options.format.encode("1", envelopes::ping()).into();
+        let mut tasks = Tasks::new(stage);
+        let count = cast.len();
+        for (index, mut player) in cast.into_iter().enumerate() {
+            let (stage, ping, depth) = (stage.clone(), Rc::clone(&ping), self.depth.max(1));
+            let turns = self.rate.turns(&stage, clock, index, count);
+            let is_paced = self.rate.rate.is_some();
+            tasks.start(async move {
+                if is_paced {
+                    by_the_clock(&mut player, &ping, turns, &stage).await
+                } else {
+                    closed_loop(&mut player, &ping, depth, clock, &stage).await
                 }
             });
         }
-        finish(tasks, clock).await;
+        tasks.finish(clock).await;
     }
 }
 
 /// Keeps `depth` pings in flight.
 async fn closed_loop(
-    socket: &mut Socket,
+    player: &mut Player,
     ping: &[u8],
     depth: usize,
     clock: Clock,
-    measure: &RefCell<Measure>,
+    stage: &Stage,
 ) -> Result<()> {
     let mut sent: VecDeque<Instant> = VecDeque::with_capacity(depth);
-    while !clock.over() {
+    let mut heard = 0;
+    while !clock.is_over() {
         while sent.len() < depth {
             sent.push_back(Instant::now());
-            socket.writer.send_payload(ping).await?;
+            player.socket.queue_payload(ping);
         }
-        let now = |_: &[u8]| {
+        player.socket.flush().await?;
+        let pong = |_: &[u8]| {
             if let Some(at) = sent.pop_front() {
-                measure.borrow_mut().done(at.elapsed());
+                heard += 1;
+                stage.done("pong", at.elapsed());
             }
         };
-        socket.reader.drain(&mut socket.writer, now).await?;
+        player.socket.drain(pong).await?;
     }
+    stage.sender_did(heard);
     Ok(())
 }
 
 /// Sends when a ping is due, one at a time; a late answer delays the next but is charged with the delay.
-async fn paced(
-    socket: &mut Socket,
+async fn by_the_clock(
+    player: &mut Player,
     ping: &[u8],
-    mut pace: Pace,
-    clock: Clock,
-    measure: &RefCell<Measure>,
+    mut turns: Turns,
+    stage: &Stage,
 ) -> Result<()> {
-    while !clock.over() {
-        let due = pace.due().await;
-        socket.writer.send_payload(ping).await?;
-        socket
-            .reader
-            .drain(&mut socket.writer, |_| measure.borrow_mut().done(due.elapsed()))
-            .await?;
+    while let Some(due) = turns.next().await {
+        player.socket.send_payload(ping).await?;
+        player.socket.drain(|_| stage.done("pong", due.elapsed())).await?;
     }
     Ok(())
 }

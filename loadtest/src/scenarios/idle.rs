@@ -1,43 +1,39 @@
 //! Sockets that nobody uses: what a session costs while its player thinks.
 
-use std::{cell::RefCell, rc::Rc};
-
 use anyhow::Result;
-use tokio::task::JoinSet;
+use clap::Args;
 
-use super::{Clock, Story, finish, open_sockets};
-use crate::{measure::Measure, options::Options, socket::Socket};
+use super::{
+    Clock, Stage, Story,
+    cast::{Tasks, players},
+};
+use crate::client::player::Player;
 
+/// Opens sockets and leaves them alone: what a session costs in memory.
+#[derive(Clone, Debug, Args)]
 pub struct Idle {
-    sockets: Vec<Socket>,
-}
-
-impl Idle {
-    pub async fn set_up(options: &Options, count: usize) -> Result<Self> {
-        Ok(Self { sockets: open_sockets(options, count).await? })
-    }
+    #[arg(long, default_value_t = 10_000)]
+    sockets: usize,
 }
 
 impl Story for Idle {
+    type Cast = Vec<Player>;
+
+    async fn set_up(&self, stage: &Stage) -> Result<Vec<Player>> {
+        players(stage, stage.share(self.sockets)).await
+    }
+
     /// Answers the server's pings and counts the sockets that stayed open to the end.
-    async fn tell(self, clock: Clock, measure: Rc<RefCell<Measure>>) {
-        let mut tasks = JoinSet::new();
-        for mut socket in self.sockets {
-            let measure = Rc::clone(&measure);
-            tasks.spawn_local(async move {
-                let read = async {
-                    loop {
-                        if let Err(error) = socket.reader.drain(&mut socket.writer, |_| {}).await {
-                            return error;
-                        }
-                    }
-                };
-                match tokio::time::timeout_at(clock.end.into(), read).await {
-                    Err(_still_open) => measure.borrow_mut().done += 1,
-                    Ok(error) => measure.borrow_mut().error(error.to_string()),
-                }
+    async fn play(&self, cast: Vec<Player>, stage: &Stage, clock: Clock) {
+        let mut tasks = Tasks::new(stage);
+        for mut player in cast {
+            let stage = stage.clone();
+            tasks.start(async move {
+                player.listen_until(clock.end, |_| {}).await?;
+                stage.count("sockets that stayed open");
+                Ok(())
             });
         }
-        finish(tasks, clock).await;
+        tasks.finish(clock).await;
     }
 }

@@ -1,210 +1,181 @@
-//! Chat rooms: what fan-out costs. One member of each room sends, all members hear it.
+//! Chat rooms: what fan-out costs. Some members of each room send, all members hear it.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    time::{Duration, Instant},
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{
+    Clock, Stage, Story,
+    cast::{Tasks, join_all, players},
+    pacing::Rate,
 };
-
-use anyhow::{Result, bail};
-use kakera_proto::realtime::{ChannelJoin, ChannelMessageSend, channel_join, envelope};
-use tokio::task::JoinSet;
-
-use super::{Clock, Story, finish, open_sockets};
 use crate::{
-    measure::Measure,
-    options::{Format, Options},
+    client::{codec::Format, envelopes, player::Player, stamp::Stamp},
     pace::Pace,
-    socket::{Reader, Socket, Writer},
 };
 
-/// This thread's rooms.
-#[derive(Clone, Copy)]
-pub struct Shape {
-    pub rooms: usize,
-    pub members: usize,
-    pub size: usize,
-    /// Deliveries a second in all of them.
-    pub rate: Option<f64>,
-}
+const DELIVERY: &str = "delivery";
 
+/// Chat rooms: members send to their room and every member hears it.
+#[derive(Clone, Debug, Args)]
 pub struct Rooms {
-    /// Channel id and members of each.
-    filled: Vec<(String, Vec<Socket>)>,
-    shape: Shape,
-    format: Format,
+    #[arg(long = "rooms", default_value_t = 50)]
+    count: usize,
+    #[arg(long, default_value_t = 20)]
+    members: usize,
+    /// Members of a room who send.
+    #[arg(long, default_value_t = 1)]
+    senders: usize,
+    /// Bytes of each message's content.
+    #[arg(long, default_value_t = 64)]
+    size: usize,
+    /// Messages of a sender that it has not heard yet itself, without a rate.
+    #[arg(long, default_value_t = 1)]
+    depth: usize,
+    /// The rate counts deliveries: each message has one for every member.
+    #[command(flatten)]
+    rate: Rate,
 }
 
-impl Rooms {
-    pub async fn set_up(options: &Options, thread: usize, shape: Shape) -> Result<Self> {
-        let mut rooms = Vec::with_capacity(shape.rooms);
-        for room in 0..shape.rooms {
-            let mut sockets = open_sockets(options, shape.members).await?;
-            let mut channel = String::new();
-            for socket in &mut sockets {
-                channel = join(socket, format!("load-{thread}-{room}")).await?;
-            }
-            rooms.push((channel, sockets));
-        }
-        Ok(Self { filled: rooms, shape, format: options.format })
-    }
-}
-
-async fn join(socket: &mut Socket, target: String) -> Result<String> {
-    let join = ChannelJoin {
-        target,
-        r#type: channel_join::Type::Room as i32,
-        persistence: Some(false),
-        hidden: Some(false),
-    };
-    match socket.ask("join", envelope::Message::ChannelJoin(join)).await? {
-        envelope::Message::Channel(channel) => Ok(channel.id),
-        other => bail!("joining a room answered {other:?}"),
-    }
+pub struct Room {
+    pub name: String,
+    pub channel: String,
+    pub members: Vec<Player>,
 }
 
 impl Story for Rooms {
-    async fn tell(self, clock: Clock, measure: Rc<RefCell<Measure>>) {
-        let mut tasks = JoinSet::new();
-        let count = self.filled.len();
-        for (index, (channel, sockets)) in self.filled.into_iter().enumerate() {
-            let pace = self.shape.rate.map(|rate| {
-                let sends = rate / (count * self.shape.members) as f64;
-                Pace::new(clock.start, sends, index as f64 / count as f64)
-            });
-            let room =
-                Room { channel, size: self.shape.size, format: self.format, origin: clock.start };
-            for (seat, Socket { reader, writer }) in sockets.into_iter().enumerate() {
-                let (measure, room) = (Rc::clone(&measure), room.clone());
-                if seat > 0 {
-                    tasks.spawn_local(listen(reader, writer, room, clock, measure));
+    type Cast = Vec<Room>;
+
+    async fn set_up(&self, stage: &Stage) -> Result<Vec<Room>> {
+        fill_rooms(stage, stage.share(self.count), self.members).await
+    }
+
+    async fn play(&self, cast: Vec<Room>, stage: &Stage, clock: Clock) {
+        let mut tasks = Tasks::new(stage);
+        let senders = self.senders.clamp(1, self.members.max(1));
+        let count = cast.len() * senders;
+        for (index, room) in cast.into_iter().enumerate() {
+            let line = Line::new(&room.channel, self.size, stage, clock);
+            for (seat, player) in room.members.into_iter().enumerate() {
+                let (line, depth) = (line.clone(), self.depth);
+                let sends = stage.rate(self.rate.rate).map(|rate| rate / self.members as f64);
+                if seat >= senders {
+                    tasks.start(line.listen(player));
+                } else if let Some(sends) = sends {
+                    let sender = index * senders + seat;
+                    let pace = if self.rate.random {
+                        let seed = stage.chance(sender).u64(..);
+                        Pace::random(clock.start, sends / count as f64, seed)
+                    } else {
+                        let phase = sender as f64 / count as f64;
+                        Pace::even(clock.start, sends / count as f64, phase)
+                    };
+                    tasks.start(line.speak_by_the_clock(player, pace));
                 } else {
-                    tasks.spawn_local(speak(Socket { reader, writer }, room, pace, clock, measure));
+                    tasks.start(line.speak_when_heard(player, depth.max(1)));
                 }
             }
         }
-        finish(tasks, clock).await;
+        tasks.finish(clock).await;
     }
 }
 
+/// `count` rooms of a thread's own, each with `members` new players in it.
+pub async fn fill_rooms(stage: &Stage, count: usize, members: usize) -> Result<Vec<Room>> {
+    let run = super::cast::new_device();
+    let mut rooms = Vec::with_capacity(count);
+    for room in 0..count {
+        let mut members = players(stage, members).await?;
+        let name = format!("{run}-{room}");
+        let joined = members.iter_mut().map(|player| player.join(envelopes::join_room(&name)));
+        let mut channel = String::new();
+        for id in join_all(joined).await {
+            channel = id?;
+        }
+        rooms.push(Room { name, channel, members });
+    }
+    Ok(rooms)
+}
+
+/// What members of one room say and hear.
 #[derive(Clone)]
-struct Room {
+pub struct Line {
     channel: String,
     size: usize,
     format: Format,
-    origin: Instant,
+    stamp: Stamp,
+    stage: Stage,
+    clock: Clock,
 }
 
-/// Marks the moment a message was due in its content, as fixed digits that are found without decoding.
-const STAMP: &[u8] = b"due:";
-const STAMP_DIGITS: usize = 14;
-
-impl Room {
-    fn message(&self, due: Instant) -> Vec<u8> {
-        let nanos = due.saturating_duration_since(self.origin).as_nanos();
-        let mut content = format!("{{\"t\":\"due:{nanos:0STAMP_DIGITS$}");
-        // `"}` ends the content.
-        while content.len() + 2 < self.size {
-            content.push('x');
+impl Line {
+    pub fn new(channel: &str, size: usize, stage: &Stage, clock: Clock) -> Self {
+        Self {
+            channel: channel.to_owned(),
+            size,
+            format: stage.options.format,
+            stamp: Stamp::new(clock.start),
+            stage: stage.clone(),
+            clock,
         }
-        content.push_str("\"}");
-        let send = ChannelMessageSend { channel_id: self.channel.clone(), content };
-        self.format.encode("", envelope::Message::ChannelMessageSend(send))
     }
 
-    /// When the message of this payload was due; nothing for acknowledgements and presence events.
-    fn due(&self, payload: &[u8]) -> Option<Instant> {
-        let at = payload.windows(STAMP.len()).position(|window| window == STAMP)? + STAMP.len();
-        let digits = std::str::from_utf8(payload.get(at..at + STAMP_DIGITS)?).ok()?;
-        Some(self.origin + Duration::from_nanos(digits.parse().ok()?))
+    fn message(&self, due: Instant) -> Vec<u8> {
+        let content = self.stamp.content(due, self.size);
+        self.format.encode("", envelopes::channel_message(&self.channel, content))
     }
 
-    fn heard(&self, payload: &[u8], measure: &RefCell<Measure>) -> bool {
-        let due = self.due(payload);
+    /// Counts a delivery; acknowledgements and presence events are none.
+    fn heard(&self, payload: &[u8]) -> bool {
+        let due = self.stamp.due(payload);
         if let Some(due) = due {
-            measure.borrow_mut().done(due.elapsed());
+            self.stage.done(DELIVERY, due.elapsed());
         }
         due.is_some()
     }
-}
 
-async fn listen(
-    mut reader: Reader,
-    mut writer: Writer,
-    room: Room,
-    clock: Clock,
-    measure: Rc<RefCell<Measure>>,
-) {
-    let read = async {
-        loop {
+    pub async fn listen(self, mut player: Player) -> Result<()> {
+        let heard = |payload: &[u8]| {
+            self.heard(payload);
+        };
+        player.listen_until(self.clock.end, heard).await
+    }
+
+    /// Sends the next message as soon as it hears an earlier one, `depth` of them on their way.
+    async fn speak_when_heard(self, mut player: Player, depth: usize) -> Result<()> {
+        let (mut under_way, mut sent) = (0, 0);
+        while !self.clock.is_over() {
+            while under_way < depth {
+                player.socket.queue_payload(&self.message(Instant::now()));
+                under_way += 1;
+                sent += 1;
+            }
+            player.socket.flush().await?;
+            // Others' messages free a place too: with several senders a room turns at its own pace.
             let heard = |payload: &[u8]| {
-                room.heard(payload, &measure);
+                under_way -= usize::from(self.heard(payload) && under_way > 0);
             };
-            if let Err(error) = reader.drain(&mut writer, heard).await {
-                return error;
+            match tokio::time::timeout_at(self.clock.end.into(), player.socket.drain(heard)).await {
+                Ok(result) => result?,
+                Err(_time_is_up) => break,
             }
         }
-    };
-    if let Ok(error) = tokio::time::timeout_at(clock.end.into(), read).await {
-        measure.borrow_mut().error(error.to_string());
+        self.stage.sender_did(sent);
+        Ok(())
     }
-}
 
-/// Sends by the clock, or the next message as soon as it hears the last one.
-async fn speak(
-    mut socket: Socket,
-    room: Room,
-    pace: Option<Pace>,
-    clock: Clock,
-    measure: Rc<RefCell<Measure>>,
-) {
-    let result = match pace {
-        Some(pace) => speak_by_the_clock(socket, &room, pace, clock, &measure).await,
-        None => speak_when_heard(&mut socket, &room, clock, &measure).await,
-    };
-    if let Err(error) = result {
-        measure.borrow_mut().error(error.to_string());
-    }
-}
-
-async fn speak_when_heard(
-    socket: &mut Socket,
-    room: &Room,
-    clock: Clock,
-    measure: &RefCell<Measure>,
-) -> Result<()> {
-    while !clock.over() {
-        socket.writer.send_payload(&room.message(Instant::now())).await?;
-        let mut heard = false;
-        while !heard {
-            socket
-                .reader
-                .drain(&mut socket.writer, |payload| heard |= room.heard(payload, measure))
-                .await?;
+    pub async fn speak_by_the_clock(self, mut player: Player, mut pace: Pace) -> Result<()> {
+        while pace.peek() < self.clock.end {
+            let due = pace.advance();
+            let heard = |payload: &[u8]| {
+                self.heard(payload);
+            };
+            if due > Instant::now() {
+                player.listen_until(due, heard).await?;
+            }
+            player.socket.send_payload(&self.message(due)).await?;
         }
+        self.listen(player).await
     }
-    Ok(())
-}
-
-async fn speak_by_the_clock(
-    socket: Socket,
-    room: &Room,
-    mut pace: Pace,
-    clock: Clock,
-    measure: &RefCell<Measure>,
-) -> Result<()> {
-    let Socket { mut reader, mut writer } = socket;
-    while !clock.over() {
-        let due = pace.due().await;
-        writer.send_payload(&room.message(due)).await?;
-        // What has come meanwhile is taken in without waiting for more.
-        let _ = tokio::time::timeout(
-            Duration::ZERO,
-            reader.drain(&mut writer, |payload| {
-                room.heard(payload, measure);
-            }),
-        )
-        .await;
-    }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! One keep-alive HTTP/1.1 connection, and the calls that scenarios make over it.
 
+use std::{net::SocketAddr, ops::Range};
+
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::options::Options;
+use super::{chunked, connect};
 
 /// Requests go one at a time.
 #[derive(Debug)]
@@ -32,16 +34,22 @@ pub struct SignedIn {
     pub token: String,
 }
 
+/// A request's line and body; its authorization is the server key's or a player's.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub body: &'a str,
+}
+
 impl Http {
-    pub async fn open(options: &Options) -> Result<Self> {
-        let stream = TcpStream::connect(options.target)
-            .await
-            .with_context(|| format!("cannot connect to {}", options.target))?;
-        stream.set_nodelay(true)?;
-        let credentials = base64::prelude::BASE64_STANDARD.encode(format!("{}:", options.key));
+    pub async fn open(target: SocketAddr, key: &str) -> Result<Self> {
+        let stream =
+            connect(target, None).await.with_context(|| format!("cannot connect to {target}"))?;
+        let credentials = base64::prelude::BASE64_STANDARD.encode(format!("{key}:"));
         Ok(Self {
             stream,
-            host: options.target.to_string(),
+            host: target.to_string(),
             basic: format!("Basic {credentials}"),
             request: Vec::new(),
             reply: Vec::new(),
@@ -52,8 +60,8 @@ impl Http {
     pub async fn device(&mut self, device: &str) -> Result<Reply<'_>> {
         let body = format!("{{\"id\":\"{device}\"}}");
         let authorization = self.basic.clone();
-        self.send("POST", "/v2/account/authenticate/device?create=true", &authorization, &body)
-            .await
+        let path = "/v2/account/authenticate/device?create=true";
+        self.send(&authorization, Request { method: "POST", path, body: &body }).await
     }
 
     /// Signs in a device and gives its token.
@@ -66,16 +74,16 @@ impl Http {
     }
 
     pub async fn account(&mut self, bearer: &str) -> Result<Reply<'_>> {
-        self.send("GET", "/v2/account", bearer, "").await
+        self.get(bearer, "/v2/account").await
     }
 
-    async fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        authorization: &str,
-        body: &str,
-    ) -> Result<Reply<'_>> {
+    pub async fn get(&mut self, bearer: &str, path: &str) -> Result<Reply<'_>> {
+        self.send(bearer, Request { method: "GET", path, body: "" }).await
+    }
+
+    /// Sends a request with this `authorization` header and waits for the whole answer.
+    pub async fn send(&mut self, authorization: &str, request: Request<'_>) -> Result<Reply<'_>> {
+        let Request { method, path, body } = request;
         self.request.clear();
         self.request.extend_from_slice(
             format!(
@@ -92,24 +100,40 @@ impl Http {
             if self.stream.read_buf(&mut self.reply).await? == 0 {
                 bail!("the server closed the connection");
             }
-            if let Some((status, from, to)) = complete(&self.reply)? {
-                return Ok(Reply { status, body: &self.reply[from..to] });
+            match complete(&self.reply)? {
+                Some((status, Body::At(range))) => {
+                    return Ok(Reply { status, body: &self.reply[range] });
+                }
+                Some((status, Body::Joined(body))) => {
+                    self.reply = body;
+                    return Ok(Reply { status, body: &self.reply });
+                }
+                None => {}
             }
         }
     }
 }
 
-/// The status and the body's bounds once the whole answer is there.
-fn complete(reply: &[u8]) -> Result<Option<(u16, usize, usize)>> {
+enum Body {
+    At(Range<usize>),
+    Joined(Vec<u8>),
+}
+
+/// The status and the body once the whole answer is there.
+fn complete(reply: &[u8]) -> Result<Option<(u16, Body)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = response.parse(reply)? else { return Ok(None) };
-    let length = response
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .context("the answer has no content-length")?;
-    let length: usize = std::str::from_utf8(length.value)?.trim().parse()?;
     let status = response.code.context("the answer has no status")?;
-    Ok((reply.len() >= head + length).then_some((status, head, head + length)))
+    let header =
+        |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+    if let Some(length) = header("content-length") {
+        let length: usize = std::str::from_utf8(length.value)?.trim().parse()?;
+        let is_whole = reply.len() >= head + length;
+        return Ok(is_whole.then_some((status, Body::At(head..head + length))));
+    }
+    if header("transfer-encoding").is_some_and(|coding| coding.value == b"chunked") {
+        return Ok(chunked::decode(&reply[head..])?.map(|body| (status, Body::Joined(body))));
+    }
+    bail!("the answer says nothing of its length")
 }

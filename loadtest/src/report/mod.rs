@@ -1,0 +1,67 @@
+//! What is told at the end: a table, JSON, and a page with plots.
+
+mod html;
+mod json;
+mod plot;
+mod table;
+
+use std::{fs, sync::Arc};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    options::Options,
+    run::{
+        Outcome,
+        compare::{Comparison, Ratio},
+    },
+};
+
+/// Percentiles that are told.
+const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
+
+/// The runs of one command, and how two targets compare.
+pub struct Report {
+    options: Arc<Options>,
+    /// In the order they were made.
+    pub outcomes: Vec<Outcome>,
+    ratios: Vec<Ratio>,
+}
+
+impl Report {
+    pub fn of_one(options: &Arc<Options>, outcome: Outcome) -> Self {
+        Self { options: Arc::clone(options), outcomes: vec![outcome], ratios: Vec::new() }
+    }
+
+    pub fn of_two(options: &Arc<Options>, comparison: Comparison) -> Self {
+        let ratios = comparison.ratios();
+        let turns = comparison.a.into_iter().zip(comparison.b);
+        let outcomes = turns.flat_map(|(a, b)| [a, b]).collect();
+        Self { options: Arc::clone(options), outcomes, ratios }
+    }
+
+    pub fn print(&self) {
+        print!("{}", table::render(self));
+    }
+
+    /// Writes the files that the options ask for.
+    pub fn write_files(&self) -> Result<()> {
+        if let Some(path) = &self.options.json {
+            fs::write(path, format!("{:#}\n", json::render(self)))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if let Some(path) = &self.options.html {
+            fs::write(path, html::render(self))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        format!("{} ({})", self.options.scenario.name(), self.options.format.name())
+    }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}

@@ -1,0 +1,111 @@
+//! What a scenario plays on: its thread's share of the work, the clock, and where it counts.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    measure::{Measure, Slice},
+    options::Options,
+    run::Event,
+};
+
+/// A thread's part of a run.
+pub struct Share<'a> {
+    pub index: usize,
+    pub threads: usize,
+    /// Waits for all threads; tells whether all are ready.
+    pub start: &'a dyn Fn(bool) -> bool,
+    pub tell: &'a SyncSender<Event>,
+}
+
+/// When the measurement started and when it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    pub start: Instant,
+    pub end: Instant,
+}
+
+impl Clock {
+    pub fn starting_now(duration: Duration) -> Self {
+        let start = Instant::now();
+        Self { start, end: start + duration }
+    }
+
+    pub fn is_over(self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    /// Waits until then, or until the end if that is sooner.
+    pub async fn wait_until(self, then: Instant) {
+        tokio::time::sleep_until(then.min(self.end).into()).await;
+    }
+}
+
+/// Cheap to clone: every player of a thread has one.
+#[derive(Clone)]
+pub struct Stage {
+    pub options: Arc<Options>,
+    /// Which thread this is.
+    pub index: usize,
+    threads: usize,
+    measure: Rc<RefCell<Measure>>,
+}
+
+impl Stage {
+    pub fn new(options: &Arc<Options>, share: &Share<'_>) -> Self {
+        let (index, threads) = (share.index, share.threads);
+        Self { options: Arc::clone(options), index, threads, measure: Rc::default() }
+    }
+
+    /// This thread's part of `total`.
+    pub fn share(&self, total: usize) -> usize {
+        total / self.threads + usize::from(self.index < total % self.threads)
+    }
+
+    /// This thread's part of a rate.
+    pub fn rate(&self, rate: Option<f64>) -> Option<f64> {
+        rate.map(|rate| rate / self.threads as f64)
+    }
+
+    /// A source of chance of one player's own, the same in every run with the same seed.
+    pub fn chance(&self, player: usize) -> fastrand::Rng {
+        let mut seeds = fastrand::Rng::with_seed(self.options.seed);
+        let offset = (self.index as u64) << 32 | player as u64;
+        fastrand::Rng::with_seed(seeds.u64(..) ^ offset.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// One more thing done, `latency` after it was due.
+    pub fn done(&self, kind: &'static str, latency: Duration) {
+        self.measure.borrow_mut().done(kind, latency);
+    }
+
+    /// One more thing that takes no time.
+    pub fn count(&self, kind: &'static str) {
+        self.measure.borrow_mut().count(kind);
+    }
+
+    pub fn error(&self, kind: impl Into<String>) {
+        self.measure.borrow_mut().error(kind);
+    }
+
+    pub fn note(&self, what: &'static str) {
+        self.measure.borrow_mut().note(what);
+    }
+
+    /// What one of the senders that compete got done.
+    pub fn sender_did(&self, count: u64) {
+        self.measure.borrow_mut().shares.push(count);
+    }
+
+    pub(super) fn take_slice(&self) -> Slice {
+        self.measure.borrow_mut().take_slice()
+    }
+
+    pub(super) fn into_measure(self) -> Measure {
+        self.measure.borrow().clone()
+    }
+}
