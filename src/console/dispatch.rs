@@ -9,6 +9,7 @@ use crate::{error::Error, net::Request};
 
 impl Console {
     /// Answers a call whose caller has been let in.
+    #[allow(clippy::too_many_lines)] // One arm for each call.
     pub(super) fn dispatch<'a>(
         &'a self,
         matched: &'a Matched<'a, ConsoleRpc>,
@@ -27,6 +28,15 @@ impl Console {
             ConsoleRpc::BanAccount => answer!(BanAccount, ban_account),
             ConsoleRpc::DeleteAccount => answer!(DeleteAccount, delete_account),
             ConsoleRpc::GetAccount => answer!(GetAccount, get_account),
+            ConsoleRpc::DeleteLeaderboard => answer!(DeleteLeaderboard, delete_leaderboard),
+            ConsoleRpc::DeleteLeaderboardRecord => {
+                answer!(DeleteLeaderboardRecord, delete_leaderboard_record)
+            }
+            ConsoleRpc::GetLeaderboard => answer!(GetLeaderboard, get_leaderboard),
+            ConsoleRpc::ListLeaderboardRecords => {
+                answer!(ListLeaderboardRecords, list_leaderboard_records)
+            }
+            ConsoleRpc::ListLeaderboards => answer!(ListLeaderboards, list_leaderboards),
             ConsoleRpc::UnbanAccount => answer!(UnbanAccount, unban_account),
             ConsoleRpc::AuthenticateMfaSetup
             | ConsoleRpc::AuthenticatePasswordChange
@@ -50,8 +60,6 @@ impl Console {
             | ConsoleRpc::DeleteStorage
             | ConsoleRpc::DeleteStorageObject
             | ConsoleRpc::DeleteAccounts
-            | ConsoleRpc::DeleteLeaderboard
-            | ConsoleRpc::DeleteLeaderboardRecord
             | ConsoleRpc::DeleteNotification
             | ConsoleRpc::DeleteUser
             | ConsoleRpc::DeleteWalletLedger
@@ -65,7 +73,6 @@ impl Console {
             | ConsoleRpc::GetGroup
             | ConsoleRpc::GetMembers
             | ConsoleRpc::GetGroups
-            | ConsoleRpc::GetLeaderboard
             | ConsoleRpc::GetMatchState
             | ConsoleRpc::GetRuntime
             | ConsoleRpc::GetSetting
@@ -79,8 +86,6 @@ impl Console {
             | ConsoleRpc::ListAuditLogs
             | ConsoleRpc::ListAuditLogsUsers
             | ConsoleRpc::ListApiEndpoints
-            | ConsoleRpc::ListLeaderboardRecords
-            | ConsoleRpc::ListLeaderboards
             | ConsoleRpc::ListSettings
             | ConsoleRpc::ListStorage
             | ConsoleRpc::ListStorageCollections

@@ -14,6 +14,7 @@ pub mod service;
 pub mod sign_in;
 
 mod account;
+mod leaderboard;
 
 pub use service::{Console, ConsoleServices, ConsoleSettings};
 pub use sign_in::Operator;

@@ -22,8 +22,10 @@ use crate::{
     auth::{AuthError, attempts::AskAttempts, revocation::SessionCache},
     config::Config,
     error::{Error, ErrorKind},
+    leaderboards::Leaderboards,
     net::{HttpService, Request, Response},
     store::Store,
+    tournaments::Tournaments,
 };
 
 const FORWARDED: &str = "x-forwarded-for";
@@ -50,6 +52,8 @@ impl ConsoleSettings {
 pub struct ConsoleServices {
     pub sign_in: SignIn,
     pub accounts: Accounts,
+    pub leaderboards: Leaderboards,
+    pub tournaments: Tournaments,
 }
 
 impl ConsoleServices {
@@ -60,8 +64,14 @@ impl ConsoleServices {
         (store, clock): (Store, Clock),
         (revoked, attempts): (SessionCache, Rc<dyn AskAttempts>),
         accounts: Accounts,
+        leaderboards: Leaderboards,
     ) -> Result<Self, AuthError> {
-        Ok(Self { sign_in: SignIn::new(config, (store, clock), (revoked, attempts))?, accounts })
+        Ok(Self {
+            sign_in: SignIn::new(config, (store, clock), (revoked, attempts))?,
+            accounts,
+            tournaments: Tournaments::new(leaderboards.clone()),
+            leaderboards,
+        })
     }
 }
 

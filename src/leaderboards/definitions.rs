@@ -118,11 +118,15 @@ impl Definitions {
         self.tournaments.range::<TournamentPlace, _>((from, Unbounded)).map(|(_, board)| board)
     }
 
+    /// All boards, newest first, before a place.
+    pub fn newest(&self, before: Option<&BoardPlace>) -> impl Iterator<Item = &Rc<Board>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let until = before.map_or(Unbounded, Excluded);
+        self.by_age.range::<BoardPlace, _>((Unbounded, until)).rev().map(|(_, board)| board)
+    }
+
     /// All boards, oldest first, after a place.
-    pub fn by_age(
-        &self,
-        after: Option<&BoardPlace>,
-    ) -> impl DoubleEndedIterator<Item = &Rc<Board>> {
+    pub fn by_age(&self, after: Option<&BoardPlace>) -> impl Iterator<Item = &Rc<Board>> {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, Excluded);
         self.by_age.range::<BoardPlace, _>((from, Unbounded)).map(|(_, board)| board)

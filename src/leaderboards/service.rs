@@ -23,6 +23,9 @@ const ID_LEN_MAX: usize = 128;
 /// Cursors of lists of boards.
 const BOARDS: &str = "leaderboards";
 
+/// Cursors of lists that begin with the newest board.
+const NEWEST: &str = "leaderboards_newest";
+
 /// Which boards have no ranks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unranked {
@@ -219,6 +222,24 @@ impl Leaderboards {
             leaderboards: page.into_iter().map(|board| shown(board, now)).collect(),
             cursor: cursor.unwrap_or_default(),
         })
+    }
+
+    /// All boards, tournaments too, newest first; and the cursor of the next page, if there is one.
+    pub fn newest(
+        &self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<(Vec<Rc<Board>>, String), LeaderboardError> {
+        let before: Option<BoardPlace> = cursor
+            .map(|cursor| cursor::decode(NEWEST, cursor))
+            .transpose()
+            .map_err(|_| LeaderboardError::InvalidCursor)?;
+        let known = self.0.known.borrow();
+        let mut boards = known.newest(before.as_ref());
+        let page: Vec<Rc<Board>> = boards.by_ref().take(limit).cloned().collect();
+        let last = page.last().filter(|_| boards.next().is_some());
+        let cursor = last.map(|board| cursor::encode(NEWEST, &BoardPlace::of(board)));
+        Ok((page, cursor.unwrap_or_default()))
     }
 
     async fn tell_of(&self, record: BoardRecord) -> Result<Option<Rc<Board>>, StoreError> {

@@ -154,6 +154,7 @@ fn build(
         (store.clone(), clock.clone()),
         (revoked, ports),
         services.accounts.clone(),
+        leaderboards.clone(),
     )?;
     let console = Rc::new(Console::new(ConsoleSettings::new(config), console));
     let api = Api::new(ApiSettings::new(config), services, gate.clone());

@@ -14,6 +14,12 @@ async fn authenticate(bench: &Bench, username: &str, password: &str) -> Reply {
         .await
 }
 
+/// The administrator's authorization.
+pub async fn token(bench: &Bench) -> String {
+    let body = authenticate(bench, "admin", "password").await.ok();
+    format!("Bearer {}", body["token"].as_str().unwrap())
+}
+
 fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
 }

@@ -135,25 +135,27 @@ pub fn run_with<F: Future<Output = ()>>(
         let metrics = Metrics::new(&config, Board::default());
         let counts = Rc::new(metrics.shard(&runtime::counters(), ShardId(0)));
         let sockets = Sockets::start(SocketConfig::default()).unwrap();
+        // One for all: ranks have one owner.
+        let store = database.attach(1, &sockets).unwrap();
+        let boards = boards::leaderboards(&store, Clock::system(), Unranked::new(&config));
         let services = || {
             let store = database.attach(1, &sockets).unwrap();
             let shard = (store.clone(), Clock::system(), Rng::from_os());
-            let unranked = Unranked::new(&config);
-            let boards = boards::leaderboards(&store, Clock::system(), unranked);
             let time_and_chance = (Clock::system(), Rng::from_os());
             let sessions = Rc::clone(&live) as _;
             let notifications =
                 Notifications::new(store, sessions, time_and_chance, &runtime::counters());
             let live = (Rc::clone(&live) as _, notifications);
             let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
-            Services::new(&config, shard, cache.clone(), live, boards, counts).unwrap()
+            Services::new(&config, shard, cache.clone(), live, boards.clone(), counts).unwrap()
         };
         let table = AddressTable::of(&config, Clock::system(), &runtime::counters());
         let gate = table.map(|table| FloodGate::new(&config, table));
         let console = {
             let store = (database.attach(1, &sockets).unwrap(), Clock::system());
             let asked = (cache.clone(), Rc::new(OneOwner::default()) as _);
-            ConsoleServices::new(&config, store, asked, services().accounts).unwrap()
+            ConsoleServices::new(&config, store, asked, services().accounts, boards.clone())
+                .unwrap()
         };
         let bench = Bench {
             console: Console::new(ConsoleSettings::new(&config), console),
