@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{AccountError, Accounts, live::Disconnect};
-use crate::{ids::UserId, store::users::lifecycle};
+use crate::{
+    ids::UserId,
+    store::{leaderboards::scores, users::lifecycle},
+};
 
 impl Accounts {
     /// Bans the accounts, ends their sessions and closes their sockets. Unknown ids are ignored.
@@ -31,7 +34,9 @@ impl Accounts {
         if user == UserId::NIL {
             return Err(AccountError::SystemUser);
         }
+        let periods = scores::periods_of(&self.store, user).await?;
         if lifecycle::delete(&self.store, user, tombstone).await? {
+            self.leaderboards.forget_owner(user, &periods).await;
             let ended = self.sessions.logout_everywhere(&[user]).await;
             self.live.disconnect(Arc::from([user]), Disconnect::Deleted).await;
             ended?;

@@ -16,7 +16,7 @@ use std::rc::Rc;
 pub use error::AccountError;
 pub use live::{LiveUsers, NobodyLive};
 
-use crate::{auth::Sessions, store::Store};
+use crate::{auth::Sessions, leaderboards::Leaderboards, store::Store};
 
 /// The account services of one shard. Cheap to clone.
 #[derive(Clone)]
@@ -24,10 +24,16 @@ pub struct Accounts {
     store: Store,
     sessions: Sessions,
     live: Rc<dyn LiveUsers>,
+    leaderboards: Leaderboards,
 }
 
 impl Accounts {
-    pub fn new(store: Store, sessions: Sessions, live: Rc<dyn LiveUsers>) -> Self {
-        Self { store, sessions, live }
+    pub fn new(
+        store: Store,
+        sessions: Sessions,
+        live: Rc<dyn LiveUsers>,
+        leaderboards: Leaderboards,
+    ) -> Self {
+        Self { store, sessions, live, leaderboards }
     }
 }

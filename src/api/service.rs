@@ -104,7 +104,7 @@ impl Services {
         Ok(Self {
             sign_in: SignIn::new(store.clone(), rng),
             history: History::new(store.clone()),
-            accounts: Accounts::new(store, sessions.clone(), live),
+            accounts: Accounts::new(store, sessions.clone(), live, leaderboards.clone()),
             sessions,
             notifications,
             tournaments: Tournaments::new(leaderboards.clone()),

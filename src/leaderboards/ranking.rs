@@ -6,7 +6,10 @@ use super::{
     Board, Leaderboards,
     ranks::{Around, Ask, PeriodKey, RankReply, RankRequest},
 };
-use crate::{ids::UserId, store::leaderboards::RankRecord};
+use crate::{
+    ids::UserId,
+    store::{Timestamp, leaderboards::RankRecord},
+};
 
 impl Leaderboards {
     /// A record was written, or is as it was: its rank, or 0 where there is none.
@@ -61,6 +64,14 @@ impl Leaderboards {
     /// An owner's record was deleted.
     pub async fn rank_deleted(&self, board: &Board, expiry: i64, owner: UserId) {
         self.ask(board, expiry, Ask::Deleted(owner)).await;
+    }
+
+    /// Takes an owner out of the ranks of these periods, as whose account is deleted.
+    pub async fn forget_owner(&self, owner: UserId, periods: &[(String, Timestamp)]) {
+        for (id, expiry) in periods {
+            let period = PeriodKey { board: id.as_str().into(), expiry: expiry.unix_sec() };
+            self.0.peers.rank(RankRequest { period, ask: Ask::Deleted(owner) }).await;
+        }
     }
 
     /// The board's current records are gone.

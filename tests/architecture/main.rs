@@ -57,6 +57,7 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("store", "params", "its own macro"),
     ("realtime", "api", "a socket's address is read behind proxies as a request's is"),
     ("chat", "notifications", "a direct message invites who is not there"),
+    ("accounts", "leaderboards", "who is deleted has no rank"),
     ("scheduler", "leaderboards", "schedules are of boards"),
     ("scheduler", "tournaments", "events show tournaments"),
     ("tournaments", "leaderboards", "a tournament is a leaderboard with a duration"),

@@ -12,7 +12,11 @@ use kakera::{
         Authority, Leaderboards, Listing, NewLeaderboard, Operator, SortOrder, Submission, Unranked,
     },
     scheduler::{Effects, Event, Scheduler},
-    store::{Store, Timestamp, leaderboards::fences},
+    store::{
+        Store, Timestamp,
+        leaderboards::{fences, scores},
+        users::{lifecycle, sign_in},
+    },
     tournaments::{Filter, NewTournament, TournamentError, Tournaments},
 };
 use kakera_proto::api;
@@ -345,6 +349,20 @@ on_both_databases! {
         assert_eq!(node.size("t").await, 3);
         scheduler.turn().await;
         assert_eq!(node.size("t").await, 1);
+    }
+
+    async fn a_deleted_account_gives_its_places_back(bench: Bench) {
+        let node = Node::new(&bench.store);
+        node.create(NewTournament { max_size: 2, ..new("t") }).await;
+        let (one, two) = (new_id(), new_id());
+        for (owner, name) in [(one, "one"), (two, "two")] {
+            sign_in::create_with_device(&bench.store, owner, name, &format!("device-of-{name}")).await.unwrap();
+            node.write("t", owner, 1).await.unwrap();
+        }
+        assert_eq!(scores::periods_of(&bench.store, one).await.unwrap(), [("t".to_owned(), Timestamp::EPOCH)]);
+        assert!(lifecycle::delete(&bench.store, one, false).await.unwrap());
+        assert_eq!(node.size("t").await, 1);
+        node.write("t", new_id(), 1).await.unwrap();
     }
 
     async fn a_claim_is_for_one_and_never_for_an_earlier_event(bench: Bench) {

@@ -5,7 +5,7 @@ use super::{Operator, ScoreRecord, SortOrder, listing};
 use crate::{
     ids::UserId,
     params,
-    store::{Param, Store, StoreError, Timestamp},
+    store::{Param, Reader, Store, StoreError, Timestamp, Tx},
 };
 
 /// A score to be written.
@@ -129,4 +129,35 @@ pub async fn delete(
     let sql = "delete from leaderboard_record \
                where leaderboard_id = $1 and expiry_time = $2 and owner_id = $3";
     Ok(store.execute(sql, params![board, expiry, owner]).await? > 0)
+}
+
+/// Deletes all records of an owner, who is being deleted, and gives back the places that they took in
+/// tournaments. Records name their owner without a foreign key.
+pub(in crate::store) async fn delete_all(tx: &mut Tx<'_>, owner: UserId) -> Result<(), StoreError> {
+    let sql = "delete from leaderboard_record where owner_id = $1 \
+               returning leaderboard_id, expiry_time > {now} or expiry_time = {epoch}";
+    let deleted: Vec<(String, bool)> = tx.all(sql, params![owner]).await?;
+    // Places of periods that have expired are free already.
+    let current = deleted.into_iter().filter(|(_, current)| *current);
+    let boards: Vec<String> = current.map(|(board, _)| board).collect();
+    if !boards.is_empty() {
+        let sql = "update leaderboard set size = size - 1 \
+                   where id {in $1} and size > 0 and duration > 0 and max_size < $2";
+        tx.execute(sql, params![boards.as_slice(), i32::MAX]).await?;
+    }
+    Ok(())
+}
+
+/// In which periods an owner has records.
+pub async fn periods_of(
+    store: &Store,
+    owner: UserId,
+) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    store
+        .read(async move |reader: &mut Reader<'_>| {
+            let sql =
+                "select leaderboard_id, expiry_time from leaderboard_record where owner_id = $1";
+            reader.all(sql, params![owner]).await
+        })
+        .await
 }

@@ -3,7 +3,7 @@
 use crate::{
     ids::UserId,
     params,
-    store::{Store, StoreError, Tx, group_edges},
+    store::{Store, StoreError, Tx, group_edges, leaderboards::scores},
 };
 
 /// Bans the accounts from now on.
@@ -38,8 +38,7 @@ pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool
             if deleted == 0 {
                 return Ok(false);
             }
-            // Records name their owner without a foreign key.
-            tx.execute("delete from leaderboard_record where owner_id = $1", params![user]).await?;
+            scores::delete_all(tx, user).await?;
             group_edges::leave_all(tx, user).await?;
             if tombstone {
                 tx.execute(
