@@ -278,6 +278,51 @@ fn a_message_over_the_limit_closes_with_1009() {
 }
 
 #[test]
+fn what_a_bound_refuses_is_told_to_the_client_and_counted() {
+    let ports = Ports::free();
+    let metrics = format!("--metrics.prometheus_port={}", ports.console);
+    let server = Server::start_with(&[
+        &metrics,
+        "--socket.max_message_size_bytes=1000",
+        "--socket.max_request_size_bytes=1000",
+        // Notifications and status are two of them.
+        "--session.max_streams=3",
+        "--tracker.max_presences_per_stream=2",
+    ]);
+    let (address, metrics) = (server.address(), Metrics::on(ports.console));
+    let [mut alice, mut bob, mut cat] = ["alice", "bob", "cat"].map(|name| {
+        let token = sign_in(address, &format!("device-of-{name}"));
+        JsonClient::connect(address, &token, "&status=true")
+    });
+    let refused = |reply: &Value| reply["error"]["message"].as_str().unwrap_or("none").to_owned();
+    alice.call(join_room("lobby"));
+    let reply = alice.call(join_room("hall"));
+    assert!(refused(&reply).contains("joined too many streams"), "{reply}");
+    metrics.expect("nakama_stream_joins_refused", 1.0);
+    bob.call(join_room("lobby"));
+    let reply = cat.call(join_room("lobby"));
+    assert!(refused(&reply).contains("stream is full"), "{reply}");
+    metrics.expect("nakama_stream_joins_refused", 2.0);
+
+    cat.socket.send(Message::text("x".repeat(1001))).expect("the frame is sent");
+    expect_close(&mut cat.socket, CloseCode::Size);
+    metrics.expect("nakama_sessions_oversize", 1.0);
+    bob.socket.send(Message::text("{")).expect("the frame is sent");
+    expect_close(&mut bob.socket, CloseCode::Normal);
+    metrics.expect("nakama_sessions_malformed", 1.0);
+
+    let long = json!({"id": "x".repeat(2000)}).to_string();
+    let path = "/v2/account/authenticate/device";
+    let reply = http::request(address, "POST", path, http::SERVER_KEY, &long).expect("an answer");
+    assert_eq!(
+        (reply.status, &reply.body["message"]),
+        (400, &json!("http: request body too large"))
+    );
+    metrics.expect("nakama_http_bodies_too_large", 1.0);
+    assert!(alice.call(json!({"ping": {}})).get("pong").is_some(), "others go on");
+}
+
+#[test]
 fn a_handshake_without_a_valid_token_or_format_is_refused() {
     let server = Server::start();
     let token = sign_in(server.address(), "device-of-alice");

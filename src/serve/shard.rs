@@ -313,6 +313,7 @@ struct Gauges {
     revoked_tokens: Counter,
     revoked_users: Counter,
     attempts: Counter,
+    attempts_evicted: Counter,
 }
 
 impl Gauges {
@@ -326,6 +327,8 @@ impl Gauges {
             revoked_tokens: gauge("revoked_tokens", "Tokens known to be revoked."),
             revoked_users: gauge("revoked_users", "Users of whom something is revoked."),
             attempts: gauge("login_attempts", "Accounts and addresses with failed sign-ins."),
+            attempts_evicted: counters
+                .counter("login_attempts_evicted", "Failed sign-ins forgotten by a full table."),
         }
     }
 
@@ -339,7 +342,9 @@ impl Gauges {
         let revocations = state.revocations.borrow();
         self.revoked_tokens.set(revocations.tokens_len() as u64);
         self.revoked_users.set(revocations.users_len() as u64);
-        self.attempts.set(state.attempts.borrow().len() as u64);
+        let attempts = state.attempts.borrow();
+        self.attempts.set(attempts.len() as u64);
+        self.attempts_evicted.set(attempts.evicted());
     }
 }
 

@@ -196,7 +196,11 @@ impl Engine {
             return;
         }
         let on_accept = listener.on_accept.clone();
-        if listener.open >= listener.options.connections_max && listener.armed {
+        let (full, armed) = (listener.open >= listener.options.connections_max, listener.armed);
+        if full {
+            self.counts.accept_pauses.increment();
+        }
+        if full && armed {
             state.ring.cancel_accept(listener_key);
         }
         let mut slot = Slot::new(fd, Phase::Open, Some(peer));

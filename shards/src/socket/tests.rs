@@ -372,6 +372,7 @@ fn a_full_listener_accepts_again_when_somebody_leaves() {
             third.read_exact(&mut [0]).unwrap();
         })
         .await;
+        assert_eq!(sockets.0.counts.accept_pauses.get(), 2, "with the second and the third");
     });
 }
 
