@@ -28,5 +28,6 @@ pub mod serve;
 pub mod session;
 pub mod shard;
 pub mod status;
+pub mod storage;
 pub mod store;
 pub mod tournaments;

@@ -58,6 +58,15 @@ impl Accounts {
         unlinked(identities::unlink_external(&self.store, user, kind, named(custom_id)).await)
     }
 
+    /// Clears the id of a third party, whichever the account has.
+    pub async fn unlink_external(
+        &self,
+        user: UserId,
+        kind: ExternalId,
+    ) -> Result<(), AccountError> {
+        unlinked(identities::unlink_external(&self.store, user, kind, None).await)
+    }
+
     /// Without an address, whichever the account has; the password goes with it.
     pub async fn unlink_email(&self, user: UserId, email: &str) -> Result<(), AccountError> {
         let email = email.to_lowercase();

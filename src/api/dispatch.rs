@@ -71,6 +71,19 @@ impl Api {
             Rpc::LinkEmail => answer!(LinkEmail, link_email),
             Rpc::ListChannelMessages => answer!(ListChannelMessages, list_channel_messages),
             Rpc::ListNotifications => answer!(ListNotifications, list_notifications),
+            Rpc::DeleteStorageObjects => answer!(DeleteStorageObjects, delete_storage_objects),
+            Rpc::ListStorageObjects => answer!(ListStorageObjects, list_storage_objects),
+            Rpc::ReadStorageObjects => answer!(ReadStorageObjects, read_storage_objects),
+            Rpc::WriteStorageObjects => answer!(WriteStorageObjects, write_storage_objects),
+            Rpc::Event => answer!(Event, event),
+            Rpc::UnlinkApple => answer!(UnlinkApple, unlink_apple),
+            Rpc::UnlinkFacebook => answer!(UnlinkFacebook, unlink_facebook),
+            Rpc::UnlinkFacebookInstantGame => {
+                answer!(UnlinkFacebookInstantGame, unlink_facebook_instant_game)
+            }
+            Rpc::UnlinkGameCenter => answer!(UnlinkGameCenter, unlink_game_center),
+            Rpc::UnlinkGoogle => answer!(UnlinkGoogle, unlink_google),
+            Rpc::UnlinkSteam => answer!(UnlinkSteam, unlink_steam),
             Rpc::RpcFunc => answer!(RpcFunc, rpc_func),
             Rpc::UnlinkCustom => answer!(UnlinkCustom, unlink_custom),
             Rpc::UnlinkDevice => answer!(UnlinkDevice, unlink_device),
@@ -89,8 +102,6 @@ impl Api {
             | Rpc::CreateGroup
             | Rpc::DeleteFriends
             | Rpc::DeleteGroup
-            | Rpc::DeleteStorageObjects
-            | Rpc::Event
             | Rpc::GetSubscription
             | Rpc::GetMatchmakerStats
             | Rpc::ImportFacebookFriends
@@ -110,18 +121,10 @@ impl Api {
             | Rpc::ListGroupUsers
             | Rpc::ListMatches
             | Rpc::ListParties
-            | Rpc::ListStorageObjects
             | Rpc::ListSubscriptions
             | Rpc::ListUserGroups
             | Rpc::PromoteGroupUsers
             | Rpc::DemoteGroupUsers
-            | Rpc::ReadStorageObjects
-            | Rpc::UnlinkApple
-            | Rpc::UnlinkFacebook
-            | Rpc::UnlinkFacebookInstantGame
-            | Rpc::UnlinkGameCenter
-            | Rpc::UnlinkGoogle
-            | Rpc::UnlinkSteam
             | Rpc::UpdateGroup
             | Rpc::ValidatePurchaseApple
             | Rpc::ValidateSubscriptionApple
@@ -129,8 +132,7 @@ impl Api {
             | Rpc::ValidateSubscriptionGoogle
             | Rpc::ValidatePurchaseHuawei
             | Rpc::ValidatePurchaseFacebookInstant
-            | Rpc::ValidatePurchaseSamsung
-            | Rpc::WriteStorageObjects => {
+            | Rpc::ValidatePurchaseSamsung => {
                 ready(Err(Error::unimplemented(rpc.name()))).boxed_local()
             }
         }

@@ -3,7 +3,7 @@
 use kakera_proto::api;
 
 use super::{Api, Context};
-use crate::error::Error;
+use crate::{error::Error, store::users::ExternalId};
 
 impl Api {
     pub(super) async fn link_device(
@@ -53,5 +53,74 @@ impl Api {
         request: &api::AccountEmail,
     ) -> Result<(), Error> {
         Ok(self.services.accounts.unlink_email(context.player()?.user_id, &request.email).await?)
+    }
+
+    pub(super) async fn unlink_apple(
+        &self,
+        context: &Context,
+        request: &api::AccountApple,
+    ) -> Result<(), Error> {
+        self.unlink_third_party(context, ExternalId::Apple, request.token.is_empty()).await
+    }
+
+    pub(super) async fn unlink_facebook(
+        &self,
+        context: &Context,
+        request: &api::AccountFacebook,
+    ) -> Result<(), Error> {
+        self.unlink_third_party(context, ExternalId::Facebook, request.token.is_empty()).await
+    }
+
+    pub(super) async fn unlink_facebook_instant_game(
+        &self,
+        context: &Context,
+        request: &api::AccountFacebookInstantGame,
+    ) -> Result<(), Error> {
+        self.unlink_third_party(
+            context,
+            ExternalId::FacebookInstantGame,
+            request.signed_player_info.is_empty(),
+        )
+        .await
+    }
+
+    pub(super) async fn unlink_google(
+        &self,
+        context: &Context,
+        request: &api::AccountGoogle,
+    ) -> Result<(), Error> {
+        self.unlink_third_party(context, ExternalId::Google, request.token.is_empty()).await
+    }
+
+    pub(super) async fn unlink_steam(
+        &self,
+        context: &Context,
+        request: &api::AccountSteam,
+    ) -> Result<(), Error> {
+        self.unlink_third_party(context, ExternalId::Steam, request.token.is_empty()).await
+    }
+
+    pub(super) async fn unlink_game_center(
+        &self,
+        context: &Context,
+        request: &api::AccountGameCenter,
+    ) -> Result<(), Error> {
+        let whichever = *request == api::AccountGameCenter::default();
+        self.unlink_third_party(context, ExternalId::GameCenter, whichever).await
+    }
+
+    /// Who shows nothing unlinks whichever id the account has. What is shown must be verified by the
+    /// third party to name an id, which is not built.
+    async fn unlink_third_party(
+        &self,
+        context: &Context,
+        kind: ExternalId,
+        whichever: bool,
+    ) -> Result<(), Error> {
+        let user = context.player()?.user_id;
+        if !whichever {
+            return Err(Error::unimplemented("Verifying a third party's token"));
+        }
+        Ok(self.services.accounts.unlink_external(user, kind).await?)
     }
 }

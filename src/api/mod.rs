@@ -23,10 +23,12 @@ pub mod service;
 
 mod account;
 mod authenticate;
+mod event;
 mod leaderboard;
 mod link;
 mod notification;
 mod session;
+mod storage;
 mod tournament;
 mod users;
 

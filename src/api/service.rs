@@ -19,6 +19,7 @@ use crate::{
     metrics::{self, ShardMetrics, Transport},
     net::{HttpService, Request, Response},
     notifications::Notifications,
+    storage::Storage,
     store::Store,
     tournaments::Tournaments,
 };
@@ -75,6 +76,7 @@ pub struct Services {
     pub notifications: Notifications,
     pub leaderboards: Leaderboards,
     pub tournaments: Tournaments,
+    pub storage: Storage,
     pub clock: Clock,
     pub request_ids: RequestIds,
     pub metrics: Rc<ShardMetrics>,
@@ -104,6 +106,7 @@ impl Services {
         Ok(Self {
             sign_in: SignIn::new(store.clone(), rng),
             history: History::new(store.clone()),
+            storage: Storage::new(store.clone()),
             accounts: Accounts::new(store, sessions.clone(), live, leaderboards.clone()),
             sessions,
             notifications,

@@ -37,6 +37,14 @@ impl Console {
                 answer!(ListLeaderboardRecords, list_leaderboard_records)
             }
             ConsoleRpc::ListLeaderboards => answer!(ListLeaderboards, list_leaderboards),
+            ConsoleRpc::DeleteStorage => answer!(DeleteStorage, delete_storage),
+            ConsoleRpc::DeleteStorageObject => answer!(DeleteStorageObject, delete_storage_object),
+            ConsoleRpc::GetStorage => answer!(GetStorage, get_storage),
+            ConsoleRpc::ListStorage => answer!(ListStorage, list_storage),
+            ConsoleRpc::ListStorageCollections => {
+                answer!(ListStorageCollections, list_storage_collections)
+            }
+            ConsoleRpc::WriteStorageObject => answer!(WriteStorageObject, write_storage_object),
             ConsoleRpc::UnbanAccount => answer!(UnbanAccount, unban_account),
             ConsoleRpc::AuthenticateMfaSetup
             | ConsoleRpc::AuthenticatePasswordChange
@@ -57,8 +65,6 @@ impl Console {
             | ConsoleRpc::DeleteFriend
             | ConsoleRpc::DeleteGroup
             | ConsoleRpc::DeleteGroupUser
-            | ConsoleRpc::DeleteStorage
-            | ConsoleRpc::DeleteStorageObject
             | ConsoleRpc::DeleteAccounts
             | ConsoleRpc::DeleteNotification
             | ConsoleRpc::DeleteUser
@@ -77,7 +83,6 @@ impl Console {
             | ConsoleRpc::GetRuntime
             | ConsoleRpc::GetSetting
             | ConsoleRpc::GetStatus
-            | ConsoleRpc::GetStorage
             | ConsoleRpc::GetUser
             | ConsoleRpc::GetWalletLedger
             | ConsoleRpc::GetNotification
@@ -87,8 +92,6 @@ impl Console {
             | ConsoleRpc::ListAuditLogsUsers
             | ConsoleRpc::ListApiEndpoints
             | ConsoleRpc::ListSettings
-            | ConsoleRpc::ListStorage
-            | ConsoleRpc::ListStorageCollections
             | ConsoleRpc::ListAccounts
             | ConsoleRpc::ListChannelMessages
             | ConsoleRpc::ListGroups
@@ -113,7 +116,6 @@ impl Console {
             | ConsoleRpc::UpdateGroup
             | ConsoleRpc::UpdateSetting
             | ConsoleRpc::UpdateUser
-            | ConsoleRpc::WriteStorageObject
             | ConsoleRpc::SatoriListTemplates
             | ConsoleRpc::SatoriSendDirectMessage
             | ConsoleRpc::SendNotification

@@ -24,6 +24,7 @@ use crate::{
     error::{Error, ErrorKind},
     leaderboards::Leaderboards,
     net::{HttpService, Request, Response},
+    storage::Storage,
     store::Store,
     tournaments::Tournaments,
 };
@@ -54,6 +55,7 @@ pub struct ConsoleServices {
     pub accounts: Accounts,
     pub leaderboards: Leaderboards,
     pub tournaments: Tournaments,
+    pub storage: Storage,
 }
 
 impl ConsoleServices {
@@ -67,6 +69,7 @@ impl ConsoleServices {
         leaderboards: Leaderboards,
     ) -> Result<Self, AuthError> {
         Ok(Self {
+            storage: Storage::new(store.clone()),
             sign_in: SignIn::new(config, (store, clock), (revoked, attempts))?,
             accounts,
             tournaments: Tournaments::new(leaderboards.clone()),

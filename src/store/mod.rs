@@ -25,6 +25,7 @@ mod postgres;
 pub mod relations;
 mod row;
 mod sqlite;
+pub mod storage;
 mod tx;
 pub mod users;
 mod value;

@@ -89,6 +89,25 @@ impl<'a> Reader<'a> {
         self.optional(sql, params).await?.ok_or(StoreError::NoRow)
     }
 
+    /// Runs statements, in their order, without waiting for one before the next is sent; yields the rows
+    /// of each. On PostgreSQL that is one flight instead of one for each. When one fails, what the
+    /// others did stands only outside of a transaction.
+    pub async fn pipeline(
+        &mut self,
+        statements: &[(&str, Vec<Param<'_>>)],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.refuse_if_failed()?;
+        let result = match &mut self.driver {
+            Driver::Sqlite(connection) => {
+                statements.iter().map(|(sql, params)| connection.rows(sql, params)).collect()
+            }
+            Driver::Postgres { connection, begin } => {
+                connection.pipeline(statements, std::mem::take(begin)).await
+            }
+        };
+        self.note(result)
+    }
+
     /// Only where writing is meant: a reader thread refuses it.
     pub(super) async fn execute(
         &mut self,

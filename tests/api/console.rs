@@ -173,3 +173,56 @@ fn an_account_is_banned_let_back_in_and_deleted() {
         );
     });
 }
+
+#[test]
+fn objects_are_written_found_read_and_deleted_whatever_their_permissions() {
+    run(async |bench| {
+        let shown = bench.operator().await;
+        let player = bench.device("device-0001").await;
+        let user = bench.user_id(&player.session).await;
+        let path = "/v2/console/storage";
+        let ask = async |method, uri: String, body: Value| {
+            bench.console(&shown, method, &uri).json(&body).await
+        };
+        let object = format!("{path}/saves/one/{user}");
+        let body = json!({"value": "{\"n\": 1}", "permission_read": 0, "permission_write": 0});
+        let ack = ask(Method::PUT, object.clone(), body.clone()).await.ok();
+        assert_eq!(ack["user_id"], user.to_string());
+        for n in 2..=3 {
+            ask(Method::PUT, format!("{path}/saves/{n}/{user}"), body.clone()).await.ok();
+        }
+        let system = format!("{path}/rules/all/00000000-0000-0000-0000-000000000000");
+        ask(Method::PUT, system, body.clone()).await.ok();
+
+        let found = ask(Method::GET, object.clone(), json!({})).await.ok();
+        assert_eq!((&found["version"], &found["permission_read"]), (&ack["version"], &json!(0)));
+        let list =
+            async |query: String| ask(Method::GET, format!("{path}?{query}"), json!({})).await;
+        let all = list(String::new()).await.ok();
+        assert_eq!(all["objects"].as_array().unwrap().len(), 4);
+        assert_eq!((&all["total_count"], &all["next_cursor"]), (&json!(4), &json!("")));
+        let own = list(format!("user_id={user}")).await.ok();
+        assert_eq!(own["objects"].as_array().unwrap().len(), 3);
+        let begins = list("collection=saves&key=o%25".to_owned()).await.ok();
+        assert_eq!(begins["objects"][0]["key"], "one");
+        assert_eq!(list("key=one".to_owned()).await.error().0, 400);
+        assert_eq!(list("user_id=x".to_owned()).await.error().0, 400);
+        assert_eq!(list("cursor=x".to_owned()).await.error().2, "Malformed cursor was used.");
+        let names = ask(Method::GET, format!("{path}/collections"), json!({})).await.ok();
+        assert_eq!(names["collections"], json!(["rules", "saves"]));
+
+        let stale = ask(Method::DELETE, format!("{object}/stale"), json!({})).await;
+        assert_eq!(stale.error().0, 400);
+        let version = ack["version"].as_str().unwrap();
+        ask(Method::DELETE, format!("{object}/{version}"), json!({})).await.ok();
+        let gone = ask(Method::GET, object.clone(), json!({})).await;
+        assert_eq!(gone.error(), (404, 5, "Storage object not found.".to_owned()));
+        ask(Method::DELETE, object, json!({})).await.ok();
+        for bad in [json!({"value": "[]"}), json!({"value": "{}", "permission_read": 3})] {
+            let uri = format!("{path}/saves/one/{user}");
+            assert_eq!(ask(Method::PUT, uri, bad).await.error().0, 400);
+        }
+        ask(Method::DELETE, path.to_owned(), json!({})).await.ok();
+        assert_eq!(list(String::new()).await.ok()["total_count"], 0);
+    });
+}

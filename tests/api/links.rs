@@ -115,3 +115,33 @@ fn unlinking_without_a_name_takes_whichever_there_is_and_the_password_with_the_a
         bench.game(Method::POST, &uri).json(&body).await.refused(401, 16);
     });
 }
+
+#[test]
+fn ids_of_third_parties_are_unlinked_without_asking_them() {
+    run(async |bench| {
+        let who = bench.device("device-0001").await;
+        for (kind, shown) in [
+            ("apple", json!({"token": "x"})),
+            ("facebook", json!({"token": "x"})),
+            ("facebookinstantgame", json!({"signed_player_info": "x"})),
+            ("gamecenter", json!({"player_id": "x"})),
+            ("google", json!({"token": "x"})),
+            ("steam", json!({"token": "x"})),
+        ] {
+            // The device is left to sign in with.
+            assert_eq!(unlink(&bench, &who, kind, json!({})).await.ok(), json!({}), "{kind}");
+            assert_eq!(unlink(&bench, &who, kind, shown).await.error().1, 12, "{kind}");
+        }
+    });
+}
+
+#[test]
+fn an_event_is_accepted_from_players_only() {
+    run(async |bench| {
+        let who = bench.device("device-0001").await;
+        let event = json!({"name": "level", "properties": {"n": "3"}, "external": true});
+        let sent = bench.player(&who.session, Method::POST, "/v2/event").json(&event).await;
+        assert_eq!(sent.ok(), json!({}));
+        assert_eq!(bench.ask(Method::POST, "/v2/event").json(&event).await.error().0, 401);
+    });
+}

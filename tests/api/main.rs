@@ -13,6 +13,7 @@ mod links;
 mod notifications;
 mod rpc;
 mod sessions;
+mod storage;
 mod support;
 mod tournaments;
 mod users;

@@ -12,6 +12,7 @@ mod migrations;
 mod notifications;
 mod outage;
 mod relations;
+mod storage;
 mod support;
 mod tournaments;
 mod transactions;

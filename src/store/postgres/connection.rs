@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{
     FutureExt, StreamExt,
-    future::{LocalBoxFuture, Shared, join},
+    future::{LocalBoxFuture, Shared, join, join_all},
     pin_mut,
 };
 use hashbrown::HashMap;
@@ -113,6 +113,25 @@ impl PgConnection {
             changed.map_err(|error| self.explain(sql, &error))
         };
         self.after_begin(begin, run).await
+    }
+
+    /// Runs statements one behind the other in one flight; yields the rows of each.
+    pub(crate) async fn pipeline(
+        &self,
+        statements: &[(&str, Vec<Param<'_>>)],
+        begin: bool,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        // A statement that is not prepared yet would be sent behind those that are.
+        for (at, (sql, _)) in statements.iter().enumerate() {
+            if !statements.iter().take(at).any(|(earlier, _)| earlier == sql) {
+                self.statement(sql).await?;
+            }
+        }
+        // The order of polling is the order of sending, and every answer is awaited: a flight that is left
+        // behind would be rolled back under its own statements.
+        let rows = statements.iter().map(|(sql, params)| self.rows(sql, params, false));
+        let all = async { join_all(rows).await.into_iter().collect() };
+        self.after_begin(begin, all).await
     }
 
     async fn after_begin<T>(
