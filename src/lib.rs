@@ -13,6 +13,8 @@ pub mod cursor;
 pub mod error;
 pub mod fanout;
 pub mod flood;
+pub mod friends;
+pub mod groups;
 pub mod ids;
 pub mod leaderboards;
 pub mod limits;

@@ -34,7 +34,7 @@ impl Accounts {
 }
 
 /// What anybody sees of an account.
-pub(super) fn shown(record: UserRecord, online: bool) -> api::User {
+pub(crate) fn shown(record: UserRecord, online: bool) -> api::User {
     let UserRecord {
         id,
         username,

@@ -28,7 +28,23 @@ impl Api {
             Rpc::AuthenticateCustom => answer!(AuthenticateCustom, authenticate_custom),
             Rpc::AuthenticateDevice => answer!(AuthenticateDevice, authenticate_device),
             Rpc::AuthenticateEmail => answer!(AuthenticateEmail, authenticate_email),
+            Rpc::AddFriends => answer!(AddFriends, add_friends),
+            Rpc::BlockFriends => answer!(BlockFriends, block_friends),
+            Rpc::AddGroupUsers => answer!(AddGroupUsers, add_group_users),
+            Rpc::BanGroupUsers => answer!(BanGroupUsers, ban_group_users),
+            Rpc::CreateGroup => answer!(CreateGroup, create_group),
+            Rpc::DeleteGroup => answer!(DeleteGroup, delete_group),
+            Rpc::JoinGroup => answer!(JoinGroup, join_group),
+            Rpc::KickGroupUsers => answer!(KickGroupUsers, kick_group_users),
+            Rpc::LeaveGroup => answer!(LeaveGroup, leave_group),
+            Rpc::ListGroups => answer!(ListGroups, list_groups),
+            Rpc::ListGroupUsers => answer!(ListGroupUsers, list_group_users),
+            Rpc::ListUserGroups => answer!(ListUserGroups, list_user_groups),
+            Rpc::PromoteGroupUsers => answer!(PromoteGroupUsers, promote_group_users),
+            Rpc::DemoteGroupUsers => answer!(DemoteGroupUsers, demote_group_users),
+            Rpc::UpdateGroup => answer!(UpdateGroup, update_group),
             Rpc::DeleteAccount => answer!(DeleteAccount, delete_account),
+            Rpc::DeleteFriends => answer!(DeleteFriends, delete_friends),
             Rpc::DeleteNotifications => answer!(DeleteNotifications, delete_notifications),
             Rpc::GetAccount => answer!(GetAccount, get_account),
             Rpc::GetUsers => answer!(GetUsers, get_users),
@@ -70,6 +86,10 @@ impl Api {
             Rpc::LinkDevice => answer!(LinkDevice, link_device),
             Rpc::LinkEmail => answer!(LinkEmail, link_email),
             Rpc::ListChannelMessages => answer!(ListChannelMessages, list_channel_messages),
+            Rpc::ListFriends => answer!(ListFriends, list_friends),
+            Rpc::ListFriendsOfFriends => {
+                answer!(ListFriendsOfFriends, list_friends_of_friends)
+            }
             Rpc::ListNotifications => answer!(ListNotifications, list_notifications),
             Rpc::DeleteStorageObjects => answer!(DeleteStorageObjects, delete_storage_objects),
             Rpc::ListStorageObjects => answer!(ListStorageObjects, list_storage_objects),
@@ -89,43 +109,25 @@ impl Api {
             Rpc::UnlinkDevice => answer!(UnlinkDevice, unlink_device),
             Rpc::UnlinkEmail => answer!(UnlinkEmail, unlink_email),
             Rpc::UpdateAccount => answer!(UpdateAccount, update_account),
-            Rpc::AddFriends
-            | Rpc::AddGroupUsers
-            | Rpc::AuthenticateApple
+            Rpc::AuthenticateApple
             | Rpc::AuthenticateFacebook
             | Rpc::AuthenticateFacebookInstantGame
             | Rpc::AuthenticateGameCenter
             | Rpc::AuthenticateGoogle
             | Rpc::AuthenticateSteam
-            | Rpc::BanGroupUsers
-            | Rpc::BlockFriends
-            | Rpc::CreateGroup
-            | Rpc::DeleteFriends
-            | Rpc::DeleteGroup
             | Rpc::GetSubscription
             | Rpc::GetMatchmakerStats
             | Rpc::ImportFacebookFriends
             | Rpc::ImportSteamFriends
-            | Rpc::JoinGroup
-            | Rpc::KickGroupUsers
-            | Rpc::LeaveGroup
             | Rpc::LinkApple
             | Rpc::LinkFacebook
             | Rpc::LinkFacebookInstantGame
             | Rpc::LinkGameCenter
             | Rpc::LinkGoogle
             | Rpc::LinkSteam
-            | Rpc::ListFriends
-            | Rpc::ListFriendsOfFriends
-            | Rpc::ListGroups
-            | Rpc::ListGroupUsers
             | Rpc::ListMatches
             | Rpc::ListParties
             | Rpc::ListSubscriptions
-            | Rpc::ListUserGroups
-            | Rpc::PromoteGroupUsers
-            | Rpc::DemoteGroupUsers
-            | Rpc::UpdateGroup
             | Rpc::ValidatePurchaseApple
             | Rpc::ValidateSubscriptionApple
             | Rpc::ValidatePurchaseGoogle

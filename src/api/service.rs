@@ -14,6 +14,8 @@ use crate::{
     chat::History,
     config::Config,
     error::{Error, ErrorKind},
+    friends::{DirectChannels, Friends},
+    groups::{GroupChannels, Groups},
     leaderboards::Leaderboards,
     log::RequestIds,
     metrics::{self, ShardMetrics, Transport},
@@ -67,11 +69,21 @@ impl ApiSettings {
     }
 }
 
+/// How the services reach those who are connected, on any shard.
+pub struct Reach {
+    pub live: Rc<dyn LiveUsers>,
+    pub notifications: Notifications,
+    pub direct_channels: Rc<dyn DirectChannels>,
+    pub group_channels: Rc<dyn GroupChannels>,
+}
+
 /// The domain services that the calls end at, all of one shard.
 pub struct Services {
     pub sign_in: SignIn,
     pub sessions: Sessions,
     pub accounts: Accounts,
+    pub friends: Friends,
+    pub groups: Groups,
     pub history: History,
     pub notifications: Notifications,
     pub leaderboards: Leaderboards,
@@ -91,7 +103,7 @@ impl Services {
         config: &Config,
         (store, clock, rng): (Store, Clock, Rng),
         revoked: SessionCache,
-        (live, notifications): (Rc<dyn LiveUsers>, Notifications),
+        reach: Reach,
         leaderboards: Leaderboards,
         (metrics, request_ids): (Rc<ShardMetrics>, RequestIds),
     ) -> Result<Self, AuthError> {
@@ -103,12 +115,29 @@ impl Services {
         )?;
         let shard = (store.clone(), clock.clone(), rng.clone());
         let sessions = Sessions::new(Rc::new(tokens), revoked, shard, session.single_session);
+        let Reach { live, notifications, direct_channels, group_channels } = reach;
+        let friends = Friends::new(
+            store.clone(),
+            Rc::clone(&live),
+            direct_channels,
+            notifications.clone(),
+            (clock.clone(), rng.clone()),
+        );
+        let groups = Groups::new(
+            store.clone(),
+            Rc::clone(&live),
+            group_channels,
+            notifications.clone(),
+            (clock.clone(), rng.clone()),
+        );
         Ok(Self {
             sign_in: SignIn::new(store.clone(), rng),
             history: History::new(store.clone()),
             storage: Storage::new(store.clone()),
             accounts: Accounts::new(store, sessions.clone(), live, leaderboards.clone()),
             sessions,
+            friends,
+            groups,
             notifications,
             tournaments: Tournaments::new(leaderboards.clone()),
             leaderboards,

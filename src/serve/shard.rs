@@ -12,12 +12,13 @@ use kakera_shards::{
 
 use super::addresses::Addresses;
 use crate::{
-    api::{self, Api, ApiSettings, FloodGate},
+    api::{self, Api, ApiSettings, FloodGate, Reach},
     auth::revocation::{Revocations, SessionCache},
     chat::Chat,
     config::Config,
     console::{Console, ConsoleServices, ConsoleSettings},
     flood::{self, AddressTable},
+    groups::LiveChannels,
     leaderboards::{Definitions, Leaderboards, Unranked, ranks::RankOwner},
     log::RequestIds,
     matches::Matches,
@@ -138,11 +139,17 @@ fn build(
     );
     let ranks = RankOwner::new(store.clone(), &counters);
     let revoked = SessionCache::new(Rc::clone(&revocations), ports.clone());
+    let reach = Reach {
+        live,
+        notifications: notifications.clone(),
+        direct_channels: Rc::new(presences.clone()),
+        group_channels: Rc::new(LiveChannels::new(chat.clone(), presences.clone())),
+    };
     let services = api::Services::new(
         config,
         (store.clone(), clock.clone(), rng.clone()),
         revoked.clone(),
-        (live, notifications.clone()),
+        reach,
         leaderboards.clone(),
         (Rc::clone(&metrics), RequestIds::new(context.me().shard, clock.unix_sec() as u64)),
     )?;

@@ -6,6 +6,8 @@ mod authenticate;
 mod channels;
 mod console;
 mod flood;
+mod friends;
+mod groups;
 mod grpc;
 mod http;
 mod leaderboards;

@@ -62,6 +62,11 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("scheduler", "tournaments", "events show tournaments"),
     ("tournaments", "leaderboards", "a tournament is a leaderboard with a duration"),
     ("console", "api", "a caller's header and address are read as those of players are"),
+    ("friends", "accounts", "what anybody sees of an account, and who is online"),
+    ("friends", "notifications", "a request and its answer are told"),
+    ("groups", "accounts", "what anybody sees of an account, and who is online"),
+    ("groups", "chat", "a group's channel tells of its members"),
+    ("groups", "notifications", "a request to join and its answer are told"),
     ("accounts", "auth", "deleting and banning ends sessions"),
 ];
 

@@ -5,6 +5,8 @@
 
 mod accounts;
 mod embedded;
+mod friends;
+mod groups;
 mod history;
 mod leaderboards;
 mod messages;

@@ -3,7 +3,7 @@
 use crate::{
     ids::UserId,
     params,
-    store::{Store, StoreError, Tx, group_edges, leaderboards::scores},
+    store::{Store, StoreError, Tx, groups, leaderboards::scores, locks},
 };
 
 /// Bans the accounts from now on.
@@ -27,7 +27,9 @@ pub async fn enable(store: &Store, users: &[UserId]) -> Result<(), StoreError> {
 pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool, StoreError> {
     store
         .write(async move |tx: &mut Tx<'_>| {
-            // The others' edges to the account go with it, so their counts go down.
+            locks::account_and_friends(tx, user).await?;
+            // Nobody can become a friend from here on. The others' edges to the account go with it, so
+            // their counts go down.
             tx.execute(
                 "update users set edge_count = edge_count - 1 where edge_count > 0 \
                  and id in (select source_id from user_edge where destination_id = $1)",
@@ -39,7 +41,7 @@ pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool
                 return Ok(false);
             }
             scores::delete_all(tx, user).await?;
-            group_edges::leave_all(tx, user).await?;
+            groups::account::leave_all(tx, user).await?;
             if tombstone {
                 tx.execute(
                     "insert into user_tombstone (user_id) values ($1) \

@@ -54,6 +54,7 @@ macro_rules! user_columns {
          u.gamecenter_id, u.steam_id, u.edge_count, u.create_time, u.update_time"
     };
 }
+pub(in crate::store) use user_columns;
 
 const ACCOUNT: &str = concat!(
     "select ",

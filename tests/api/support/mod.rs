@@ -2,6 +2,7 @@
 
 #[path = "../../store/support/boards.rs"]
 mod boards;
+pub mod channels;
 #[path = "../../store/support/folder.rs"]
 mod folder;
 pub mod reply;
@@ -14,7 +15,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header::AUTHORIZATION};
 use kakera::{
     accounts::{LiveUsers, live::Disconnect},
-    api::{Api, ApiSettings, FloodGate, Services},
+    api::{Api, ApiSettings, FloodGate, Reach, Services},
     auth::{
         AuthError,
         attempts::{AskAttempts, AttemptRequest, Attempts, Verdict},
@@ -23,6 +24,7 @@ use kakera::{
     config::Config,
     console::{Console, ConsoleServices, ConsoleSettings},
     flood::AddressTable,
+    friends::NoChannels,
     ids::UserId,
     leaderboards::Unranked,
     log::RequestIds,
@@ -40,6 +42,7 @@ use kakera_shards::{
 };
 use serde_json::Value;
 
+use channels::RecordedChannels;
 use folder::Folder;
 pub use reply::Reply;
 
@@ -101,6 +104,8 @@ pub struct Bench {
     pub console: Console,
     pub services: Services,
     pub live: Rc<Live>,
+    /// What went to groups' channels.
+    pub channels: RecordedChannels,
     pub metrics: Metrics,
     pub database: Database,
     _folder: Folder,
@@ -127,6 +132,7 @@ pub fn run_with<F: Future<Output = ()>>(
         })
         .unwrap();
         let live = Rc::new(Live::default());
+        let channels = RecordedChannels::default();
         let table = Rc::new(RefCell::new(Revocations::new(
             config.session.token_expiry_sec as i64,
             config.session.refresh_token_expiry_sec as i64,
@@ -145,9 +151,12 @@ pub fn run_with<F: Future<Output = ()>>(
             let sessions = Rc::clone(&live) as _;
             let notifications =
                 Notifications::new(store, sessions, time_and_chance, &runtime::counters());
-            let live = (Rc::clone(&live) as _, notifications);
+            let direct_channels = Rc::new(NoChannels);
+            let live = Rc::clone(&live) as _;
+            let group_channels = Rc::new(channels.clone());
+            let reach = Reach { live, notifications, direct_channels, group_channels };
             let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
-            Services::new(&config, shard, cache.clone(), live, boards.clone(), counts).unwrap()
+            Services::new(&config, shard, cache.clone(), reach, boards.clone(), counts).unwrap()
         };
         let table = AddressTable::of(&config, Clock::system(), &runtime::counters());
         let gate = table.map(|table| FloodGate::new(&config, table));
@@ -162,6 +171,7 @@ pub fn run_with<F: Future<Output = ()>>(
             api: Api::new(ApiSettings::new(&config), services(), gate),
             services: services(),
             live: Rc::clone(&live),
+            channels,
             metrics,
             database: database.clone(),
             _folder: folder,
