@@ -26,7 +26,15 @@ use report::Report;
 use run::compare::compare;
 use scenarios::{Scenario, soak};
 
+/// The exit status of a program that panicked, as the language sets it.
+const EXIT_PANIC: i32 = 101;
+
 fn main() -> ExitCode {
+    // The other threads would wait at the start for one that is gone.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        std::process::exit(EXIT_PANIC);
+    }));
     match perform(&Arc::new(Options::parse())) {
         Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
         Ok(failures) => {

@@ -27,6 +27,9 @@ const LENGTH_IN_8_BYTES: u8 = 127;
 /// How long a connection that was cut off may take to show its end.
 const CUT_OFF_TIME_MAX: Duration = Duration::from_secs(1);
 
+/// Bytes that a read takes in at least, if they are there: many frames that left together.
+const READ_LEN: usize = 4096;
+
 /// Close code 1000, "normal closure".
 const NORMAL_CLOSURE: [u8; 2] = 1000_u16.to_be_bytes();
 
@@ -221,6 +224,7 @@ impl Socket {
     async fn fill(&mut self) -> Result<()> {
         self.input.drain(..self.consumed);
         self.consumed = 0;
+        self.input.reserve(READ_LEN);
         if self.stream.read_buf(&mut self.input).await? == 0 {
             bail!("the connection ended");
         }
