@@ -16,6 +16,7 @@ const PAGE_LEN: usize = 100;
 const RECORDS_MAX: i32 = 100;
 
 impl Console {
+    #[allow(clippy::unused_async)] // Shaped as all handlers are.
     pub(super) async fn list_leaderboards(
         &self,
         _: &Operator,
