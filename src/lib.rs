@@ -23,6 +23,7 @@ pub mod matches;
 pub mod metrics;
 pub mod net;
 pub mod notifications;
+pub mod parties;
 pub mod presence;
 pub mod realtime;
 pub mod scheduler;

@@ -104,6 +104,8 @@ impl Api {
             Rpc::UnlinkGameCenter => answer!(UnlinkGameCenter, unlink_game_center),
             Rpc::UnlinkGoogle => answer!(UnlinkGoogle, unlink_google),
             Rpc::UnlinkSteam => answer!(UnlinkSteam, unlink_steam),
+            Rpc::ListMatches => answer!(ListMatches, list_matches),
+            Rpc::ListParties => answer!(ListParties, list_parties),
             Rpc::RpcFunc => answer!(RpcFunc, rpc_func),
             Rpc::UnlinkCustom => answer!(UnlinkCustom, unlink_custom),
             Rpc::UnlinkDevice => answer!(UnlinkDevice, unlink_device),
@@ -125,8 +127,6 @@ impl Api {
             | Rpc::LinkGameCenter
             | Rpc::LinkGoogle
             | Rpc::LinkSteam
-            | Rpc::ListMatches
-            | Rpc::ListParties
             | Rpc::ListSubscriptions
             | Rpc::ValidatePurchaseApple
             | Rpc::ValidateSubscriptionApple

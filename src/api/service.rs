@@ -18,9 +18,11 @@ use crate::{
     groups::{GroupChannels, Groups},
     leaderboards::Leaderboards,
     log::RequestIds,
+    matches::{MatchLists, NoMatches},
     metrics::{self, ShardMetrics, Transport},
     net::{HttpService, Request, Response},
     notifications::Notifications,
+    parties::{NoParties, PartyLists},
     storage::Storage,
     store::Store,
     tournaments::Tournaments,
@@ -69,12 +71,26 @@ impl ApiSettings {
     }
 }
 
+/// What goes on in the server now, as those who look for company list it.
+pub struct Lists {
+    pub parties: Rc<dyn PartyLists>,
+    pub matches: Rc<dyn MatchLists>,
+}
+
+impl Lists {
+    /// A server without a realtime side.
+    pub fn none() -> Self {
+        Self { parties: Rc::new(NoParties), matches: Rc::new(NoMatches) }
+    }
+}
+
 /// How the services reach those who are connected, on any shard.
 pub struct Reach {
     pub live: Rc<dyn LiveUsers>,
     pub notifications: Notifications,
     pub direct_channels: Rc<dyn DirectChannels>,
     pub group_channels: Rc<dyn GroupChannels>,
+    pub lists: Lists,
 }
 
 /// The domain services that the calls end at, all of one shard.
@@ -89,6 +105,7 @@ pub struct Services {
     pub leaderboards: Leaderboards,
     pub tournaments: Tournaments,
     pub storage: Storage,
+    pub lists: Lists,
     pub clock: Clock,
     pub request_ids: RequestIds,
     pub metrics: Rc<ShardMetrics>,
@@ -115,7 +132,7 @@ impl Services {
         )?;
         let shard = (store.clone(), clock.clone(), rng.clone());
         let sessions = Sessions::new(Rc::new(tokens), revoked, shard, session.single_session);
-        let Reach { live, notifications, direct_channels, group_channels } = reach;
+        let Reach { live, notifications, direct_channels, group_channels, lists } = reach;
         let friends = Friends::new(
             store.clone(),
             Rc::clone(&live),
@@ -141,6 +158,7 @@ impl Services {
             notifications,
             tournaments: Tournaments::new(leaderboards.clone()),
             leaderboards,
+            lists,
             clock,
             request_ids,
             metrics,

@@ -3,7 +3,7 @@
 use kakera_proto::realtime::{
     Envelope, Match, MatchData, MatchDataSend, UserPresence, envelope::Message,
 };
-use kakera_shards::{Address, Rng};
+use kakera_shards::{Address, Counter, Counters, Rng};
 use uuid::Uuid;
 
 use super::{MatchError, MatchRef, named, unnamed};
@@ -32,12 +32,25 @@ pub struct Matches {
     rng: Rng,
     /// Joining a match leaves the others.
     single_match: bool,
+    refused: Counter,
 }
 
 impl Matches {
     /// `me` is this shard.
     pub fn new(presences: Presences, me: Address, rng: Rng, single_match: bool) -> Self {
-        Self { presences, me, rng, single_match }
+        Self { presences, me, rng, single_match, refused: Counter::detached() }
+    }
+
+    /// The same, counting on the shard's board.
+    #[must_use]
+    pub fn counted(self, counters: &Counters) -> Self {
+        let refused = counters.counter("matches_refused", "Calls of matches that were refused.");
+        Self { refused, ..self }
+    }
+
+    fn refuse(&self, error: impl Into<MatchError>) -> MatchError {
+        self.refused.increment();
+        error.into()
     }
 
     /// Creates a match, or joins the one of that name. `then` runs when the session is in it; the reply
@@ -49,7 +62,7 @@ impl Matches {
         then: impl FnOnce(Result<Match, MatchError>) + 'static,
     ) {
         let Some(member) = self.presences.member(slot) else {
-            return then(Err(JoinError::Left.into()));
+            return then(Err(self.refuse(JoinError::Left)));
         };
         let is_named = !name.is_empty();
         let stream = if is_named {
@@ -58,8 +71,9 @@ impl Matches {
             unnamed(self.me, u128::from_be_bytes(self.rng.bytes_16()))
         };
         let match_id = wire::homed_id(&stream);
+        let this = self.clone();
         self.presences.join(slot, &stream, JoinOptions::default(), move |joined| {
-            then(joined.map_err(MatchError::from).map(|joined| {
+            then(joined.map_err(|error| this.refuse(error)).map(|joined| {
                 let mut reply = match_reply(match_id, &member, &joined);
                 // Unlike a join's, the size that a creation answers counts the creator.
                 reply.size += i32::from(joined.new);
@@ -79,20 +93,20 @@ impl Matches {
     ) {
         let wanted = match MatchRef::read(&match_id) {
             Ok(wanted) => wanted,
-            Err(error) => return then(Err(error)),
+            Err(error) => return then(Err(self.refuse(error))),
         };
         if !wanted.is_relayed() {
-            return then(Err(MatchError::NotFound));
+            return then(Err(self.refuse(MatchError::NotFound)));
         }
         let Some(member) = self.presences.member(slot) else {
-            return then(Err(JoinError::Left.into()));
+            return then(Err(self.refuse(JoinError::Left)));
         };
         let entry = if allow_empty { Entry::Join } else { Entry::JoinExisting };
         let options = JoinOptions { entry, ..JoinOptions::default() };
         let stream = wanted.stream.clone();
         let this = self.clone();
         self.presences.join(slot, &wanted.stream, options, move |joined| {
-            then(joined.map_err(MatchError::from).map(|joined| {
+            then(joined.map_err(|error| this.refuse(error)).map(|joined| {
                 if this.single_match && joined.new {
                     this.presences.leave_modes(slot, &MATCH_MODES, &stream);
                 }
@@ -108,7 +122,8 @@ impl Matches {
         match_id: &str,
         then: impl FnOnce() + 'static,
     ) -> Result<(), MatchError> {
-        self.presences.leave(slot, &MatchRef::read(match_id)?.stream, then);
+        let wanted = MatchRef::read(match_id).map_err(|error| self.refuse(error))?;
+        self.presences.leave(slot, &wanted.stream, then);
         Ok(())
     }
 
@@ -116,7 +131,7 @@ impl Matches {
     /// the match, the sender included if chosen. `None` goes nowhere, and the sender is not told: it is
     /// not in the match, or names nobody who could be.
     pub fn data(&self, slot: Slot, sent: MatchDataSend) -> Result<Option<Relay>, MatchError> {
-        let wanted = MatchRef::read(&sent.match_id)?;
+        let wanted = MatchRef::read(&sent.match_id).map_err(|error| self.refuse(error))?;
         let member = self.presences.member(slot);
         let joined = self.presences.membership(slot, &wanted.stream).is_some();
         let (Some(member), true, true) = (member, joined, wanted.is_relayed()) else {
@@ -139,7 +154,7 @@ impl Matches {
     /// Sends data on its way, without waiting for it.
     pub fn relay(&self, data: Option<Relay>) -> Result<(), MatchError> {
         let Some(Relay { stream, audience, envelope }) = data else { return Ok(()) };
-        self.presences.send(stream, audience, envelope).map_err(|_| MatchError::Busy)
+        self.presences.send(stream, audience, envelope).map_err(|_| self.refuse(MatchError::Busy))
     }
 }
 

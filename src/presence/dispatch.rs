@@ -2,7 +2,10 @@
 
 use kakera_shards::Address;
 
-use super::{Home, JoinError, Leave, Owner, Presences, RemoveUser, Reply, Request, SendTo, Track};
+use super::{
+    Home, JoinError, Leave, Moved, Owner, Presences, RemoveUser, Reply, Request, SendTo, Track,
+    moved::is_kept,
+};
 use crate::{
     fanout::{Delivery, Slot, Slow, Targeted},
     ids::{SessionId, StreamId, StreamMode, UserId},
@@ -21,16 +24,24 @@ impl Presences {
                     self.0.counters.joins_refused.increment();
                 }
                 self.gauge();
+                let entered = matches!(&reply, Reply::Joined(Ok(joined)) if joined.new);
                 answer(reply);
+                if entered {
+                    self.tell_entered(&join);
+                }
             }
             Request::Leave(leaves) => {
+                let mut left = Vec::new();
                 let mut owner = self.0.owner.borrow_mut();
-                for leave in leaves {
-                    owner.leave(&leave.stream, leave.session, leave.join, leave.reason);
+                for Leave { stream, session, join, reason } in leaves {
+                    if owner.leave(&stream, session, join, reason) && is_kept(stream.mode) {
+                        left.push((stream, session));
+                    }
                 }
                 drop(owner);
                 self.gauge();
                 answer(Reply::Done);
+                self.tell_left(left);
             }
             Request::Send(send) => answer(self.forward(*send)),
             Request::Follow(follow) => {
@@ -69,6 +80,9 @@ impl Presences {
                 let reply = self.take_close(&stream);
                 self.gauge();
                 answer(reply);
+                if is_kept(stream.mode) {
+                    self.tell_moved(&stream, &Moved::Closed);
+                }
             }
             Request::Track(track) => {
                 let Track { user, session, stream, options } = *track;
@@ -128,8 +142,10 @@ impl Presences {
 
     /// The shard at this address is gone, and its sessions with it.
     pub fn lose(&self, address: Address) {
-        self.0.owner.borrow_mut().lose(address);
+        let mut left = self.0.owner.borrow_mut().lose(address);
+        left.retain(|(stream, _)| is_kept(stream.mode));
         self.gauge();
+        self.tell_left(left);
     }
 
     /// What this shard knows of the streams that it owns.

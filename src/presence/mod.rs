@@ -21,7 +21,9 @@ mod error;
 mod follow;
 mod hold;
 mod home;
+mod keeper;
 mod message;
+mod moved;
 mod owner;
 mod post;
 mod record;
@@ -36,6 +38,7 @@ pub use home::{Home, HomeLimits, JoinOptions, Member, Membership};
 pub use message::{
     Find, Follow, Join, Leave, List, RemoveUser, Reply, Request, Send, SendTo, Track, Untrack,
 };
+pub use moved::Moved;
 pub use owner::{Entry, HomeCount, Joined, Owner, OwnerLimits, StreamEvent};
 pub use post::{Answer, Post, PostError, SharedPost, Then};
 pub use record::{Departure, JoinCounter, Presence, Reason};

@@ -10,9 +10,9 @@ use kakera_proto::realtime::Envelope;
 use kakera_shards::{Address, Counters};
 
 use super::{
-    Home, HomeLimits, Join, JoinError, JoinOptions, Joined, Leave, Member, Membership, Owner,
-    OwnerLimits, PostError, Reason, Reply, Request, Send, SharedPost, StreamEvent, Track, Untrack,
-    counters::PresenceCounters, hold::Holds,
+    Home, HomeLimits, Join, JoinError, JoinOptions, Joined, Leave, Member, Membership, Moved,
+    Owner, OwnerLimits, PostError, Reason, Reply, Request, Send, SharedPost, StreamEvent, Track,
+    Untrack, counters::PresenceCounters, hold::Holds,
 };
 use crate::{
     fanout::{Audience, Sink, Slot},
@@ -25,8 +25,12 @@ pub trait Sessions: Sink {
     /// back into presence.
     fn slow(&self, slot: Slot);
 
-    /// A match or party that this shard keeps has changed.
+    /// A match or party that this shard keeps has changed: called before its members are told.
     fn changed(&self, event: &StreamEvent);
+
+    /// Somebody has come onto, or gone from, a match or party that this shard keeps, on which there are
+    /// `count` now. Called at once, and may call back into presence.
+    fn moved(&self, stream: &StreamId, moved: &Moved, count: usize);
 }
 
 /// The bounds of presence on one shard.

@@ -67,20 +67,21 @@ impl Dispatch for Realtime {
             Some(Message::MatchmakerAdd(_) | Message::MatchmakerRemove(_)) => {
                 not_built(session, cid, "The matchmaker");
             }
-            Some(
-                Message::PartyCreate(_)
-                | Message::PartyJoin(_)
-                | Message::PartyLeave(_)
-                | Message::PartyPromote(_)
-                | Message::PartyAccept(_)
-                | Message::PartyRemove(_)
-                | Message::PartyClose(_)
-                | Message::PartyJoinRequestList(_)
-                | Message::PartyMatchmakerAdd(_)
-                | Message::PartyMatchmakerRemove(_)
-                | Message::PartyDataSend(_)
-                | Message::PartyUpdate(_),
-            ) => not_built(session, cid, "Parties"),
+            Some(Message::PartyCreate(create)) => self.party_create(session, cid, create),
+            Some(Message::PartyJoin(join)) => self.party_join(session, cid, &join),
+            Some(Message::PartyLeave(leave)) => self.party_leave(session, cid, &leave),
+            Some(Message::PartyPromote(promote)) => self.party_promote(session, cid, promote),
+            Some(Message::PartyAccept(accept)) => self.party_accept(session, cid, accept),
+            Some(Message::PartyRemove(remove)) => self.party_remove(session, cid, remove),
+            Some(Message::PartyClose(close)) => self.party_close(session, cid, &close),
+            Some(Message::PartyJoinRequestList(list)) => {
+                self.party_join_request_list(session, cid, list);
+            }
+            Some(Message::PartyDataSend(sent)) => self.party_data_send(session, cid, sent),
+            Some(Message::PartyUpdate(update)) => self.party_update(session, cid, update),
+            Some(Message::PartyMatchmakerAdd(_) | Message::PartyMatchmakerRemove(_)) => {
+                not_built(session, cid, "The matchmaker");
+            }
             // An envelope without a message, or with one that only servers send.
             None
             | Some(

@@ -11,7 +11,7 @@ use super::{
     reply::{refuse, reply},
 };
 use crate::{
-    matches::MatchError,
+    matches::{MatchError, MatchRef},
     session::{Session, Turn},
 };
 
@@ -26,8 +26,8 @@ impl Realtime {
             Some(match_join::Id::MatchId(id)) => (id, false),
             // Who holds a token of the matchmaker may be the first to arrive.
             Some(match_join::Id::Token(token)) => match self.match_tokens.match_id(&token) {
-                Some(id) => (id, true),
-                None => return refused(session, cid, MatchError::Token),
+                Some(id) if MatchRef::read(&id).is_ok() => (id, true),
+                Some(_) | None => return refused(session, cid, MatchError::Token),
             },
             None => return refused(session, cid, MatchError::IdMissing),
         };

@@ -10,9 +10,9 @@ mod chat;
 mod codec;
 mod connection;
 mod dispatch;
-mod match_tokens;
 mod matches;
 mod open;
+mod parties;
 mod reply;
 mod rpc;
 mod status;
@@ -20,15 +20,15 @@ mod status;
 use std::rc::Rc;
 
 use access::AccessCheck;
-use match_tokens::MatchTokens;
 
 use crate::{
     api::FloodGate,
     auth,
     chat::{Chat, History},
     config::Config,
-    matches::Matches,
+    matches::{MatchTokens, Matches},
     notifications::Notifications,
+    parties::Parties,
     presence::Presences,
     session::Sessions,
     status::Statuses,
@@ -44,6 +44,7 @@ pub struct Realtime {
     history: History,
     notifications: Notifications,
     matches: Matches,
+    parties: Parties,
     statuses: Statuses,
     auth: auth::sessions::Sessions,
     access: AccessCheck,
@@ -58,6 +59,7 @@ pub struct Services {
     pub chat: Chat,
     pub notifications: Notifications,
     pub matches: Matches,
+    pub parties: Parties,
     pub statuses: Statuses,
     pub auth: auth::sessions::Sessions,
     pub store: Store,
@@ -72,12 +74,14 @@ impl Realtime {
         services: Services,
         config: &Config,
     ) -> Self {
-        let Services { chat, notifications, matches, statuses, auth, store, flood } = services;
+        let Services { chat, notifications, matches, parties, statuses, auth, store, flood } =
+            services;
         Self {
             sessions,
             presences,
             chat,
             matches,
+            parties,
             statuses,
             auth,
             history: History::new(store.clone()),

@@ -12,7 +12,7 @@ use kakera_shards::{
 
 use super::addresses::Addresses;
 use crate::{
-    api::{self, Api, ApiSettings, FloodGate, Reach},
+    api::{self, Api, ApiSettings, FloodGate, Lists, Reach},
     auth::revocation::{Revocations, SessionCache},
     chat::Chat,
     config::Config,
@@ -21,15 +21,16 @@ use crate::{
     groups::LiveChannels,
     leaderboards::{Definitions, Leaderboards, Unranked, ranks::RankOwner},
     log::RequestIds,
-    matches::Matches,
+    matches::{MatchIndex, Matches},
     metrics::{Metrics, ShardMetrics},
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
     notifications::{LiveSessions, Notifications},
-    presence::{Home, HomeLimits, Limits, OwnerLimits, Presences, StreamEvent},
+    parties::{Parties, PartySettings},
+    presence::{Home, HomeLimits, Limits, OwnerLimits, Presences},
     realtime::{self, Realtime},
     scheduler::Scheduler,
-    session::{KeepAlive, Sessions, Settings, StreamWatch},
-    shard::{Ear, Live, Messages, Ports, ShardState},
+    session::{KeepAlive, Sessions, Settings},
+    shard::{Ear, Keepers, Live, Messages, Ports, ShardState},
     status::Statuses,
     store::{Database, Store},
 };
@@ -73,6 +74,11 @@ pub(super) async fn run(
     runtime::spawn("schedules", scheduler.run());
     let gauges = Gauges::new(&context.counters(), Rc::clone(&built.metrics));
     runtime::spawn("sweep", sweep(Rc::clone(&built.state), gauges));
+    let idle_check_ms = blueprint.config.party.idle_check_interval_ms;
+    if idle_check_ms > 0 {
+        let period = Duration::from_millis(idle_check_ms.into());
+        runtime::spawn("sweep parties", sweep_parties(built.state.parties.clone(), period));
+    }
 
     let fronts = listen(&sockets, blueprint, &built, shards)?;
     context.ready();
@@ -118,6 +124,21 @@ fn build(
     let limits = presence_limits(config);
     let presences = Presences::counted(ports.clone(), Rc::new(sessions.clone()), limits, &counters);
 
+    let party_settings = PartySettings {
+        node: config.name.as_str().into(),
+        single_party: config.session.single_party,
+    };
+    let parties = Parties::new(
+        presences.clone(),
+        ports.clone(),
+        (clock.clone(), rng.clone()),
+        party_settings,
+        Some(&counters),
+    );
+
+    let match_index = MatchIndex::new(ports.clone(), &counters);
+    let lists = Lists { parties: Rc::new(parties.clone()), matches: Rc::new(match_index.clone()) };
+
     let lifetimes = (config.session.token_expiry_sec, config.session.refresh_token_expiry_sec);
     let revocations = Revocations::new(seconds(lifetimes.0), seconds(lifetimes.1));
     let revocations = Rc::new(RefCell::new(revocations));
@@ -144,6 +165,7 @@ fn build(
         notifications: notifications.clone(),
         direct_channels: Rc::new(presences.clone()),
         group_channels: Rc::new(LiveChannels::new(chat.clone(), presences.clone())),
+        lists,
     };
     let services = api::Services::new(
         config,
@@ -169,27 +191,24 @@ fn build(
     let services = realtime::Services {
         chat,
         notifications,
-        matches: Matches::new(presences.clone(), context.me(), rng, config.session.single_match),
+        matches: Matches::new(presences.clone(), context.me(), rng, config.session.single_match)
+            .counted(&counters),
+        parties: parties.clone(),
         statuses: Statuses::new(presences.clone()),
         auth,
         store,
         flood: gate,
     };
     let realtime = Rc::new(Realtime::new(sessions.clone(), presences.clone(), services, config));
-    sessions.connect(presences.clone(), realtime.clone(), Rc::new(NoWatch));
-    let state = ShardState::new(sessions, presences, revocations, (ranks, boards), clock);
+    let keepers = Rc::new(Keepers::new(parties.clone(), match_index.clone()));
+    sessions.connect(presences.clone(), realtime.clone(), keepers);
+    let keepers = (parties, match_index);
+    let state = ShardState::new(sessions, presences, keepers, revocations, (ranks, boards), clock);
     Ok(Built { state, metrics, api: Rc::new(api), realtime, console, leaderboards, flood })
 }
 
 fn seconds(configured: u64) -> i64 {
     i64::try_from(configured).unwrap_or(i64::MAX)
-}
-
-/// Authoritative matches and parties will want to know who comes and goes; there are none yet.
-struct NoWatch;
-
-impl StreamWatch for NoWatch {
-    fn changed(&self, _: &StreamEvent) {}
 }
 
 fn session_settings(config: &Config, shards: usize) -> Settings {
@@ -352,6 +371,14 @@ impl Gauges {
         let attempts = state.attempts.borrow();
         self.attempts.set(attempts.len() as u64);
         self.attempts_evicted.set(attempts.evicted());
+    }
+}
+
+/// Gives up parties that nobody came to.
+async fn sweep_parties(parties: Parties, period: Duration) {
+    loop {
+        runtime::sleep(period).await;
+        parties.sweep();
     }
 }
 

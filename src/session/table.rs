@@ -23,10 +23,10 @@ use super::{
 use crate::{
     fanout::{Format, Formats, Outgoing, Sink, Slot, Slow},
     flood,
-    ids::{SessionId, UserId},
+    ids::{SessionId, StreamId, UserId},
     metrics::ShardMetrics,
     net::WireFrame,
-    presence::{self, Member, Presences, Reason, StreamEvent},
+    presence::{self, Member, Moved, Presences, Reason, StreamEvent},
 };
 
 /// Sessions that get a message for all in one turn of the shard.
@@ -60,7 +60,11 @@ pub trait Dispatch {
 
 /// Told of changes of streams whose subject this shard keeps: matches and parties.
 pub trait StreamWatch {
+    /// The members are about to be told this.
     fn changed(&self, event: &StreamEvent);
+
+    /// This has just happened, and `count` sessions are there now.
+    fn moved(&self, stream: &StreamId, moved: &Moved, count: usize);
 }
 
 /// What this shard counts about sessions, beside what the reference has names for.
@@ -496,6 +500,12 @@ impl presence::Sessions for Sessions {
     fn changed(&self, event: &StreamEvent) {
         if let Some(watch) = self.0.watch.get() {
             watch.changed(event);
+        }
+    }
+
+    fn moved(&self, stream: &StreamId, moved: &Moved, count: usize) {
+        if let Some(watch) = self.0.watch.get() {
+            watch.moved(stream, moved, count);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     ids::{SessionId, StreamId, UserId},
     metrics::Metrics,
     net::WireFrame,
-    presence::{self, Limits, Member, Presences, StreamEvent},
+    presence::{self, Limits, Member, Moved, Presences, StreamEvent},
 };
 
 mod limits;
@@ -172,6 +172,7 @@ impl Dispatch for Steered {
 
 impl StreamWatch for Steered {
     fn changed(&self, _: &StreamEvent) {}
+    fn moved(&self, _: &StreamId, _: &Moved, _: usize) {}
 }
 
 struct World {

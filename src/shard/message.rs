@@ -13,7 +13,7 @@ use crate::{
         self,
         ranks::{RankReply, RankRequest},
     },
-    presence, session,
+    matches, parties, presence, session,
 };
 
 /// The messages of this server.
@@ -29,6 +29,8 @@ impl Protocol for Messages {
 pub enum Request {
     Presence(presence::Request),
     Session(session::Request),
+    Party(parties::Request),
+    Match(matches::Request),
     Revoke(Arc<Revoke>),
     Attempt(Box<AttemptRequest>),
     Rank(Box<RankRequest>),
@@ -39,6 +41,8 @@ pub enum Request {
 pub enum Reply {
     Presence(presence::Reply),
     Session(session::Reply),
+    Party(parties::Reply),
+    Match(matches::Reply),
     /// Whether the revocation is applied; if not, the table is full.
     Revoked(bool),
     Attempt(Verdict),

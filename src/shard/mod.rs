@@ -3,6 +3,7 @@
 mod boards;
 mod message;
 mod ports;
+mod watch;
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,10 +14,13 @@ use kakera_shards::{Address, Clock, Handler, ReplyTo, runtime};
 
 pub use message::{Messages, Reply, Request};
 pub use ports::{Live, Ports};
+pub use watch::Keepers;
 
 use crate::{
     auth::{attempts::Attempts, revocation::Revocations},
     leaderboards::{Definitions, ranks::RankOwner},
+    matches::MatchIndex,
+    parties::Parties,
     presence::Presences,
     session::Sessions,
 };
@@ -28,6 +32,8 @@ const OWED_RETRY_MS: u64 = 5;
 pub struct ShardState {
     pub sessions: Sessions,
     pub presences: Presences,
+    pub parties: Parties,
+    pub matches: MatchIndex,
     pub revocations: Rc<RefCell<Revocations>>,
     pub attempts: RefCell<Attempts>,
     pub ranks: RankOwner,
@@ -41,6 +47,7 @@ impl ShardState {
     pub fn new(
         sessions: Sessions,
         presences: Presences,
+        (parties, matches): (Parties, MatchIndex),
         revocations: Rc<RefCell<Revocations>>,
         (ranks, boards): (RankOwner, Rc<RefCell<Definitions>>),
         clock: Clock,
@@ -48,6 +55,8 @@ impl ShardState {
         Rc::new(Self {
             sessions,
             presences,
+            parties,
+            matches,
             revocations,
             attempts: RefCell::default(),
             ranks,
@@ -64,6 +73,12 @@ impl ShardState {
             }
             Request::Session(request) => {
                 self.sessions.handle(request, move |answer| reply.send(Reply::Session(answer)));
+            }
+            Request::Party(request) => {
+                self.parties.handle(request, move |answer| reply.send(Reply::Party(answer)));
+            }
+            Request::Match(request) => {
+                self.matches.handle(request, move |answer| reply.send(Reply::Match(answer)));
             }
             Request::Revoke(revoke) => {
                 let now_sec = self.clock.unix_sec();

@@ -14,6 +14,7 @@ use crate::{
         revocation::{Broadcast, Revoke},
     },
     ids::{MatchId, PartyId, StreamId, StreamMode, UserId},
+    matches, parties,
     presence::{self, PostError, Presences},
     session::{self, CloseCause, Sessions, Unanswered},
 };
@@ -86,6 +87,8 @@ impl presence::Post for Ports {
         self.0.cast(to, Request::Presence(request)).map_err(|refused| match refused.request {
             Request::Presence(request) => request,
             Request::Session(_)
+            | Request::Party(_)
+            | Request::Match(_)
             | Request::Revoke(_)
             | Request::Attempt(_)
             | Request::Rank(_)
@@ -139,6 +142,46 @@ impl session::Post for Ports {
             });
         };
         self.0.call_then(to, Request::Session(request), CALL_DEADLINE, then);
+    }
+}
+
+impl parties::Post for Ports {
+    fn me(&self) -> Address {
+        self.0.me()
+    }
+
+    fn shards(&self) -> Vec<Address> {
+        self.0.ring().shards().collect()
+    }
+
+    fn call(&self, to: Address, request: parties::Request, then: parties::Then) {
+        let then = move |reply| {
+            then(match reply {
+                Ok(Reply::Party(reply)) => Ok(reply),
+                Ok(_) | Err(_) => Err(parties::Unanswered),
+            });
+        };
+        self.0.call_then(to, Request::Party(request), CALL_DEADLINE, then);
+    }
+
+    fn deliver(&self, to: Address, request: parties::Request) {
+        self.0.deliver(to, Request::Party(request), Loss::Never);
+    }
+}
+
+impl matches::Post for Ports {
+    fn shards(&self) -> Vec<Address> {
+        self.0.ring().shards().collect()
+    }
+
+    fn call(&self, to: Address, request: matches::Request, then: matches::Then) {
+        let then = move |reply| {
+            then(match reply {
+                Ok(Reply::Match(reply)) => Ok(reply),
+                Ok(_) | Err(_) => Err(matches::Unanswered),
+            });
+        };
+        self.0.call_then(to, Request::Match(request), CALL_DEADLINE, then);
     }
 }
 

@@ -119,7 +119,7 @@ section! {
         /// Allows one match a user; joining another leaves it. Needs `session.single_socket`.
         single_match: bool = false;
         /// Allows one party a user; joining another leaves it. Needs `session.single_socket`.
-        single_party: bool = false, not_built("parties");
+        single_party: bool = false;
         /// Allows one session token a user; a new one ends the old ones.
         single_session: bool = false;
         /// Most sockets of one user; a new one closes the oldest. 0 sets no bound.

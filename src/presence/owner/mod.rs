@@ -242,8 +242,8 @@ impl Owner {
         state.homes.as_slice().to_vec()
     }
 
-    /// Takes the sessions of a shard that is gone off every stream, as disconnected.
-    pub fn lose(&mut self, address: Address) {
+    /// Takes the sessions of a shard that is gone off every stream, as disconnected. Yields who left what.
+    pub fn lose(&mut self, address: Address) -> Vec<(StreamId, SessionId)> {
         let mut lost = Vec::new();
         for (stream, state) in &self.streams {
             let gone = state.members.iter().filter(|m| m.presence.session.home() == address);
@@ -251,9 +251,10 @@ impl Owner {
         }
         // The table's order differs from run to run; what is announced must not.
         lost.sort_by_key(|(_, session, join)| (*session, *join));
-        for (stream, session, join) in lost {
-            self.leave(&stream, session, join, Reason::Disconnect);
-        }
+        let gone = |(stream, session, join)| {
+            self.leave(&stream, session, join, Reason::Disconnect).then_some((stream, session))
+        };
+        lost.into_iter().filter_map(gone).collect()
     }
 
     /// The events of the turn, one for each stream that changed: those that announce joins first.

@@ -192,7 +192,8 @@ fn the_sessions_of_a_lost_shard_are_disconnected() {
         join(&mut owner, number, 1);
     }
     owner.end_turn();
-    owner.lose(shard(1));
+    let lost = owner.lose(shard(1));
+    assert_eq!(lost.len(), 2);
     let events = owner.end_turn();
     assert_eq!(events.len(), 1);
     assert!(events[0].leaves.iter().all(|left| left.reason == Reason::Disconnect));

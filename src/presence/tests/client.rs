@@ -16,7 +16,7 @@ use crate::{
     fanout::{Format, Sink, Slot, Slow},
     ids::{SessionId, StreamId, StreamMode, UserId},
     net::WireFrame,
-    presence::{Joined, Member, Presence, Presences, Sessions, StreamEvent, wire},
+    presence::{Joined, Member, Moved, Presence, Presences, Sessions, StreamEvent, wire},
 };
 
 /// Who is on a stream, as one client sees it: sessions, and the texts of their status.
@@ -48,6 +48,7 @@ pub(crate) struct Clients {
     pub(crate) takes_pings: Cell<bool>,
     pub(crate) slow: RefCell<Vec<Slot>>,
     pub(crate) changed: RefCell<Vec<StreamEvent>>,
+    pub(crate) moved: RefCell<Vec<(StreamId, Moved, usize)>>,
 }
 
 impl Clients {
@@ -129,6 +130,10 @@ impl Sessions for Clients {
 
     fn changed(&self, event: &StreamEvent) {
         self.changed.borrow_mut().push(event.clone());
+    }
+
+    fn moved(&self, stream: &StreamId, moved: &Moved, count: usize) {
+        self.moved.borrow_mut().push((stream.clone(), moved.clone(), count));
     }
 }
 

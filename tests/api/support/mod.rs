@@ -15,7 +15,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header::AUTHORIZATION};
 use kakera::{
     accounts::{LiveUsers, live::Disconnect},
-    api::{Api, ApiSettings, FloodGate, Reach, Services},
+    api::{Api, ApiSettings, FloodGate, Lists, Reach, Services},
     auth::{
         AuthError,
         attempts::{AskAttempts, AttemptRequest, Attempts, Verdict},
@@ -154,7 +154,8 @@ pub fn run_with<F: Future<Output = ()>>(
             let direct_channels = Rc::new(NoChannels);
             let live = Rc::clone(&live) as _;
             let group_channels = Rc::new(channels.clone());
-            let reach = Reach { live, notifications, direct_channels, group_channels };
+            let lists = Lists::none();
+            let reach = Reach { live, notifications, direct_channels, group_channels, lists };
             let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
             Services::new(&config, shard, cache.clone(), reach, boards.clone(), counts).unwrap()
         };

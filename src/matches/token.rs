@@ -1,31 +1,48 @@
 //! Tokens with which the matchmaker lets its players into a relayed match.
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::Deserialize;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
 
-/// Reads match tokens: JWTs signed with the session key (HMAC-SHA256), `mid` is the match's id.
-pub(super) struct MatchTokens {
-    key: DecodingKey,
+/// How long a token is good for, in seconds.
+pub const TOKEN_LIFE_SEC: i64 = 30;
+
+/// Writes and reads match tokens: JWTs signed with the session key (HMAC-SHA256); `mid` is the match's id
+/// and `exp` when it is too late, in seconds.
+pub struct MatchTokens {
+    write: EncodingKey,
+    read: DecodingKey,
     validation: Validation,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Claims {
     mid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
 }
 
 impl MatchTokens {
-    pub(super) fn new(secret: &str) -> Self {
+    pub fn new(secret: &str) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         // An expiry counts where there is one.
         validation.required_spec_claims.clear();
         validation.leeway = 0;
-        Self { key: DecodingKey::from_secret(secret.as_bytes()), validation }
+        let (write, read) = (
+            EncodingKey::from_secret(secret.as_bytes()),
+            DecodingKey::from_secret(secret.as_bytes()),
+        );
+        Self { write, read, validation }
+    }
+
+    /// A token for a match, good for [`TOKEN_LIFE_SEC`]; `None` only where the JWT library cannot sign.
+    pub fn sign(&self, match_id: &str, now_sec: i64) -> Option<String> {
+        let claims = Claims { mid: match_id.to_owned(), exp: Some(now_sec + TOKEN_LIFE_SEC) };
+        jsonwebtoken::encode(&Header::default(), &claims, &self.write).ok()
     }
 
     /// The id of the match, if the token is signed and unexpired.
-    pub(super) fn match_id(&self, token: &str) -> Option<String> {
-        let read = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).ok()?;
+    pub fn match_id(&self, token: &str) -> Option<String> {
+        let read = jsonwebtoken::decode::<Claims>(token, &self.read, &self.validation).ok()?;
         Some(read.claims.mid)
     }
 }
@@ -51,6 +68,16 @@ mod tests {
         assert_eq!(tokens.match_id(&unlimited).as_deref(), Some(match_id));
         let expired = token("secret", &json!({"mid": match_id, "exp": 1_000_000_000}));
         assert_eq!(tokens.match_id(&expired), None);
+    }
+
+    #[test]
+    fn a_signed_token_is_good_for_half_a_minute() {
+        let tokens = MatchTokens::new("secret");
+        let now = jsonwebtoken::get_current_timestamp() as i64;
+        let token = tokens.sign("m.", now).unwrap();
+        assert_eq!(tokens.match_id(&token).as_deref(), Some("m."));
+        let late = tokens.sign("m.", now - TOKEN_LIFE_SEC - 1).unwrap();
+        assert_eq!(tokens.match_id(&late), None);
     }
 
     #[test]

@@ -1,0 +1,5 @@
+mod calls;
+mod client;
+mod listing;
+mod property;
+mod world;
