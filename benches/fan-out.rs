@@ -16,8 +16,8 @@ use kakera::{
     ids::{SessionId, StreamId, UserId},
     net::WireFrame,
     presence::{
-        JoinOptions, Limits, Member, Post, PostError, Presences, Reason, Reply, Request, Sessions,
-        StreamEvent, Then, wire,
+        JoinOptions, Limits, Member, Moved, Post, PostError, Presences, Reason, Reply, Request,
+        Sessions, StreamEvent, Then, wire,
     },
 };
 use kakera_proto::realtime::{Envelope, MatchData, UserPresence, envelope::Message};
@@ -83,6 +83,7 @@ impl Sink for Queues {
 impl Sessions for Queues {
     fn slow(&self, _: Slot) {}
     fn changed(&self, _: &StreamEvent) {}
+    fn moved(&self, _: &StreamId, _: &Moved, _: usize) {}
 }
 
 struct World {

@@ -72,9 +72,11 @@ impl Presences {
                 Reply::Presences(found.into_iter().cloned().collect())
             })),
             Request::RemoveUser(remove) => {
-                let reply = self.take_remove_user(&remove);
+                let mut left = Vec::new();
+                let reply = self.take_remove_user(&remove, &mut left);
                 self.gauge();
                 answer(reply);
+                self.tell_left(left);
             }
             Request::Close(stream) => {
                 let reply = self.take_close(&stream);
@@ -177,9 +179,16 @@ impl Presences {
     }
 
     /// Owner: ends the user's presences on a stream and tells their homes.
-    fn take_remove_user(&self, remove: &RemoveUser) -> Reply {
+    fn take_remove_user(
+        &self,
+        remove: &RemoveUser,
+        left: &mut Vec<(StreamId, SessionId)>,
+    ) -> Reply {
         self.owned(&remove.stream, |owner| {
             let removed = owner.remove_user(&remove.stream, remove.user);
+            if is_kept(remove.stream.mode) {
+                left.extend(removed.iter().map(|leave| (leave.stream.clone(), leave.session)));
+            }
             let count = removed.len() as u32;
             let mut by_home: Vec<(Address, Vec<Leave>)> = Vec::new();
             for leave in removed {

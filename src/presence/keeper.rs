@@ -41,7 +41,7 @@ impl Presences {
 
     /// Takes a session off an owned stream, after what it has been sent of it.
     pub fn cast_off(&self, stream: &StreamId, session: SessionId) {
-        let untrack = Box::new(Untrack { session, stream: stream.clone() });
+        let untrack = Box::new(Untrack { user: None, session, stream: stream.clone() });
         self.0.post.deliver(session.home(), Request::Untrack(untrack), false);
     }
 
