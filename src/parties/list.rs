@@ -94,12 +94,14 @@ struct Cursor {
 
 const CURSOR: &str = "parties";
 
+type Come = Box<dyn FnOnce(Result<Vec<Page>, ListError>)>;
+
 /// Pages that have not all come.
 struct Gathered {
     waiting: usize,
     pages: Vec<Page>,
     failed: bool,
-    then: Option<Box<dyn FnOnce(Result<Vec<Page>, ListError>)>>,
+    then: Option<Come>,
 }
 
 impl Parties {

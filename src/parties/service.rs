@@ -12,7 +12,7 @@ use super::{
 use crate::{
     fanout::Slot,
     ids::{PartyId, SessionId, StreamId, StreamMode},
-    presence::{JoinError, JoinOptions, Member, Presences},
+    presence::{JoinOptions, Member, Presences},
 };
 
 /// Most members that a party may be created for.
@@ -75,7 +75,7 @@ impl Parties {
         }
         let stream = self.stream(id);
         let this = self.clone();
-        self.enter(slot, &member, id, stream.clone(), move |entered| {
+        self.enter(slot, &member, id, &stream.clone(), move |entered| {
             if entered.is_err() {
                 let session = creator.session;
                 this.change(id, |state, effects| state.release(id, session, effects));
@@ -122,7 +122,7 @@ impl Parties {
         let (id, stream) = (party.id, party.stream());
         let this = self.clone();
         self.ask(slot, party, Ask::Join, move |answer| match answer {
-            Ok(Answer::Enter) => this.clone().enter(slot, &member, id, stream, then),
+            Ok(Answer::Enter) => this.enter(slot, &member, id, &stream, then),
             Ok(Answer::Done | Answer::TakeIn(_) | Answer::Requests(_)) => then(Ok(())),
             Err(error) => {
                 // The party may hold a place for an answer that got lost.
@@ -163,12 +163,12 @@ impl Parties {
         }
         let asked = Asked { party, caller: Player::from(&member), ask };
         let this = self.clone();
-        let answered = move |reply| match reply {
-            Ok(Reply::Answer(answer)) => then(answer),
-            Ok(_) | Err(_) => {
-                this.0.counters.unanswered.increment();
-                then(Err(PartyError::Busy));
+        let answered = move |reply| {
+            if let Ok(Reply::Answer(answer)) = reply {
+                return then(answer);
             }
+            this.0.counters.unanswered.increment();
+            then(Err(PartyError::Busy));
         };
         inner.post.call(home, Request::Ask(Box::new(asked)), Box::new(answered));
     }
@@ -179,7 +179,7 @@ impl Parties {
         slot: Slot,
         member: &Member,
         id: PartyId,
-        stream: StreamId,
+        stream: &StreamId,
         then: impl FnOnce(Result<(), PartyError>) + 'static,
     ) {
         let session = member.session;
@@ -191,10 +191,10 @@ impl Parties {
         }
         let this = self.clone();
         let joined = stream.clone();
-        self.0.presences.join(slot, &stream, JoinOptions::default(), move |entered| {
+        self.0.presences.join(slot, stream, JoinOptions::default(), move |entered| {
             match entered {
                 Ok(_) => this.leave_others(slot, &joined),
-                Err(JoinError::Left) | Err(_) => this.release(id, session),
+                Err(_) => this.release(id, session),
             }
             then(entered.map(|_| ()).map_err(|_| PartyError::Join));
         });

@@ -64,7 +64,12 @@ impl Dispatch for Realtime {
                 self.status_unfollow(session, cid, &unfollow);
             }
             Some(Message::StatusUpdate(update)) => self.status_update(session, cid, &update),
-            Some(Message::MatchmakerAdd(_) | Message::MatchmakerRemove(_)) => {
+            Some(
+                Message::MatchmakerAdd(_)
+                | Message::MatchmakerRemove(_)
+                | Message::PartyMatchmakerAdd(_)
+                | Message::PartyMatchmakerRemove(_),
+            ) => {
                 not_built(session, cid, "The matchmaker");
             }
             Some(Message::PartyCreate(create)) => self.party_create(session, cid, create),
@@ -79,9 +84,6 @@ impl Dispatch for Realtime {
             }
             Some(Message::PartyDataSend(sent)) => self.party_data_send(session, cid, sent),
             Some(Message::PartyUpdate(update)) => self.party_update(session, cid, update),
-            Some(Message::PartyMatchmakerAdd(_) | Message::PartyMatchmakerRemove(_)) => {
-                not_built(session, cid, "The matchmaker");
-            }
             // An envelope without a message, or with one that only servers send.
             None
             | Some(

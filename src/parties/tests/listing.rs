@@ -10,11 +10,11 @@ use crate::parties::{Ask, ListError, PartyRef};
 
 type Listed = Result<api::PartyList, ListError>;
 
-fn list(world: &mut World, request: api::ListPartiesRequest) -> Listed {
+fn list(world: &mut World, request: &api::ListPartiesRequest) -> Listed {
     let listed: Rc<RefCell<Option<Listed>>> = Rc::default();
     let put = Rc::clone(&listed);
     world.on(0, |home| {
-        home.parties.list_then(&request, false, move |answer| *put.borrow_mut() = Some(answer));
+        home.parties.list_then(request, false, move |answer| *put.borrow_mut() = Some(answer));
     });
     world.settle();
     let listed = listed.borrow_mut().take();
@@ -32,9 +32,13 @@ fn a_listing_shows_the_parties_of_all_shards_by_age_and_leaves_hidden_ones_out()
     for number in 0..30_u128 {
         let guest = world.open((number % 3) as usize, number + 1);
         let create = PartyCreate {
-            open: number % 2 == 0,
+            open: number.is_multiple_of(2),
             max_size: 7,
-            label: if number % 5 == 0 { r#"{"mode":"ranked"}"#.into() } else { String::new() },
+            label: if number.is_multiple_of(5) {
+                r#"{"mode":"ranked"}"#.into()
+            } else {
+                String::new()
+            },
             hidden: number == 29,
         };
         let answered = world.create(guest, create);
@@ -42,7 +46,7 @@ fn a_listing_shows_the_parties_of_all_shards_by_age_and_leaves_hidden_ones_out()
         made.push((guest, answered.borrow_mut().take().unwrap().unwrap().party_id));
     }
     let made_ids: Vec<_> = made.iter().map(|(_, id)| id.clone()).collect();
-    let all = list(&mut world, api::ListPartiesRequest { limit: Some(100), ..Default::default() })
+    let all = list(&mut world, &api::ListPartiesRequest { limit: Some(100), ..Default::default() })
         .unwrap();
     assert_eq!(ids(&all), made_ids[..29]);
     assert_eq!(all.cursor, "");
@@ -56,7 +60,7 @@ fn a_listing_shows_the_parties_of_all_shards_by_age_and_leaves_hidden_ones_out()
     let mut pages = Vec::new();
     let mut request = api::ListPartiesRequest { limit: Some(7), ..Default::default() };
     loop {
-        let page = list(&mut world, request.clone()).unwrap();
+        let page = list(&mut world, &request).unwrap();
         pages.extend(ids(&page));
         if page.cursor.is_empty() {
             break;
@@ -66,24 +70,24 @@ fn a_listing_shows_the_parties_of_all_shards_by_age_and_leaves_hidden_ones_out()
     assert_eq!(pages, made_ids[..29]);
 
     let open = api::ListPartiesRequest { open: Some(true), ..Default::default() };
-    let open = list(&mut world, open).unwrap();
+    let open = list(&mut world, &open).unwrap();
     assert_eq!(open.parties.len(), 10);
     assert!(open.parties.iter().all(|party| party.open) && !open.cursor.is_empty());
     let ranked =
         api::ListPartiesRequest { query: Some("+label.mode:ranked".into()), ..Default::default() };
-    assert_eq!(list(&mut world, ranked.clone()).unwrap().parties.len(), 6);
+    assert_eq!(list(&mut world, &ranked).unwrap().parties.len(), 6);
     let search =
         api::ListPartiesRequest { query: Some("label.mode:rank*".into()), ..Default::default() };
-    assert_eq!(list(&mut world, search), Err(ListError::Query));
+    assert_eq!(list(&mut world, &search), Err(ListError::Query));
 
     // What changes is listed as it is.
     let (leader, id) = made[5].clone();
     let update = Ask::Update { label: "".into(), open: true, hidden: true };
     world.asked(leader, &id, update).unwrap();
-    assert_eq!(list(&mut world, ranked.clone()).unwrap().parties.len(), 5);
+    assert_eq!(list(&mut world, &ranked).unwrap().parties.len(), 5);
     let (leader, id) = made[0].clone();
     world.left(leader, &id);
-    assert_eq!(list(&mut world, ranked).unwrap().parties.len(), 4);
+    assert_eq!(list(&mut world, &ranked).unwrap().parties.len(), 4);
     let home = PartyRef::read(&id).unwrap().id.home();
     assert_eq!(home, world.shards[0].address);
 }

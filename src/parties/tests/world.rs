@@ -233,7 +233,7 @@ impl World {
 
     /// Everything that is on its way arrives.
     pub(super) fn settle(&mut self) {
-        assert!(self.sim.run_until_quiet(Duration::from_secs(60)), "the shards come to rest");
+        assert!(self.sim.run_until_quiet(Duration::from_mins(1)), "the shards come to rest");
     }
 
     pub(super) fn open(&self, shard: usize, user: u128) -> Guest {
@@ -241,12 +241,13 @@ impl World {
         let home = &self.shards[shard];
         let session = SessionId::at(home.address, self.sessions.get() << 64);
         let user = UserId(Uuid::from_u128(user));
-        let format = if self.sessions.get() % 2 == 0 { Format::Json } else { Format::Protobuf };
+        let format =
+            if self.sessions.get().is_multiple_of(2) { Format::Json } else { Format::Protobuf };
         let slot = home.clients.open(session, format);
         let guest = Guest { shard, slot, session, user };
         let username = Arc::from(guest.username());
         self.on(shard, |home| {
-            home.presences.open(slot, Member { session, user, username, format })
+            home.presences.open(slot, Member { session, user, username, format });
         });
         guest
     }

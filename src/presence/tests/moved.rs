@@ -94,7 +94,9 @@ fn a_keeper_hears_of_who_is_put_out_of_a_closed_stream_and_of_lost_shards() {
     assert_eq!(stage.heard(), [("left", 1)]);
 
     let lost = stage.net.shards[two.0].address;
-    stage.net.shards.iter().for_each(|shard| shard.presences.lose(lost));
+    for shard in &stage.net.shards {
+        shard.presences.lose(lost);
+    }
     stage.net.settle();
     assert_eq!(stage.heard(), [("left", 0)]);
 
