@@ -45,6 +45,10 @@ impl Console {
                 answer!(ListStorageCollections, list_storage_collections)
             }
             ConsoleRpc::WriteStorageObject => answer!(WriteStorageObject, write_storage_object),
+            ConsoleRpc::DeleteNotification => answer!(DeleteNotification, delete_notification),
+            ConsoleRpc::GetNotification => answer!(GetNotification, get_notification),
+            ConsoleRpc::ListNotifications => answer!(ListNotifications, list_notifications),
+            ConsoleRpc::SendNotification => answer!(SendNotification, send_notification),
             ConsoleRpc::UnbanAccount => answer!(UnbanAccount, unban_account),
             ConsoleRpc::AuthenticateMfaSetup
             | ConsoleRpc::AuthenticatePasswordChange
@@ -66,7 +70,6 @@ impl Console {
             | ConsoleRpc::DeleteGroup
             | ConsoleRpc::DeleteGroupUser
             | ConsoleRpc::DeleteAccounts
-            | ConsoleRpc::DeleteNotification
             | ConsoleRpc::DeleteUser
             | ConsoleRpc::DeleteWalletLedger
             | ConsoleRpc::DemoteGroupMember
@@ -85,7 +88,6 @@ impl Console {
             | ConsoleRpc::GetStatus
             | ConsoleRpc::GetUser
             | ConsoleRpc::GetWalletLedger
-            | ConsoleRpc::GetNotification
             | ConsoleRpc::GetPurchase
             | ConsoleRpc::GetSubscription
             | ConsoleRpc::ListAuditLogs
@@ -95,7 +97,6 @@ impl Console {
             | ConsoleRpc::ListAccounts
             | ConsoleRpc::ListChannelMessages
             | ConsoleRpc::ListGroups
-            | ConsoleRpc::ListNotifications
             | ConsoleRpc::ListMatches
             | ConsoleRpc::ListPurchases
             | ConsoleRpc::ListSubscriptions
@@ -118,7 +119,6 @@ impl Console {
             | ConsoleRpc::UpdateUser
             | ConsoleRpc::SatoriListTemplates
             | ConsoleRpc::SatoriSendDirectMessage
-            | ConsoleRpc::SendNotification
             | ConsoleRpc::RegisteredExtensions => {
                 ready(Err(Error::unimplemented(matched.rpc.name()))).boxed_local()
             }

@@ -15,6 +15,7 @@ pub mod sign_in;
 
 mod account;
 mod leaderboard;
+mod notification;
 mod storage;
 
 pub use service::{Console, ConsoleServices, ConsoleSettings};

@@ -24,6 +24,7 @@ use crate::{
     error::{Error, ErrorKind},
     leaderboards::Leaderboards,
     net::{HttpService, Request, Response},
+    notifications::Notifications,
     storage::Storage,
     store::Store,
     tournaments::Tournaments,
@@ -56,6 +57,7 @@ pub struct ConsoleServices {
     pub leaderboards: Leaderboards,
     pub tournaments: Tournaments,
     pub storage: Storage,
+    pub notifications: Notifications,
 }
 
 impl ConsoleServices {
@@ -65,13 +67,14 @@ impl ConsoleServices {
         config: &Config,
         (store, clock): (Store, Clock),
         (revoked, attempts): (SessionCache, Rc<dyn AskAttempts>),
-        accounts: Accounts,
+        (accounts, notifications): (Accounts, Notifications),
         leaderboards: Leaderboards,
     ) -> Result<Self, AuthError> {
         Ok(Self {
             storage: Storage::new(store.clone()),
             sign_in: SignIn::new(config, (store, clock), (revoked, attempts))?,
             accounts,
+            notifications,
             tournaments: Tournaments::new(leaderboards.clone()),
             leaderboards,
         })

@@ -28,6 +28,11 @@ pub enum NotificationError {
     /// A cursor that this call never gave out.
     #[error("Error retrieving notifications.")]
     Cursor,
+    /// Likewise, of the listing for operators.
+    #[error("Malformed cursor was used.")]
+    PageCursor,
+    #[error("Notification not found.")]
+    Unknown,
     /// An id that is none.
     #[error("Error while deleting notifications.")]
     Ids,
@@ -38,8 +43,10 @@ pub enum NotificationError {
 impl NotificationError {
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Subject | Self::Content | Self::Code | Self::Limit => ErrorKind::InvalidArgument,
-            Self::UnknownUser => ErrorKind::NotFound,
+            Self::Subject | Self::Content | Self::Code | Self::Limit | Self::PageCursor => {
+                ErrorKind::InvalidArgument
+            }
+            Self::UnknownUser | Self::Unknown => ErrorKind::NotFound,
             Self::TooMany => ErrorKind::ResourceExhausted,
             // What the reference answers, though the client is to blame.
             Self::Cursor | Self::Ids => ErrorKind::Internal,

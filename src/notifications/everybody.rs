@@ -51,7 +51,7 @@ impl Notifications {
     async fn everybody(&self, notice: &Notice) -> Result<(), StoreError> {
         let mut after = UserId::NIL;
         loop {
-            let users = self.page(after).await?;
+            let users = self.next_users(after).await?;
             let Some(last) = users.last() else { return Ok(()) };
             after = *last;
             let batch: Vec<_> = users.iter().map(|user| (*user, notice.clone())).collect();
@@ -71,7 +71,7 @@ impl Notifications {
         }
     }
 
-    async fn page(&self, after: UserId) -> Result<Vec<UserId>, StoreError> {
+    async fn next_users(&self, after: UserId) -> Result<Vec<UserId>, StoreError> {
         let mut tried = 0;
         loop {
             tried += 1;

@@ -15,6 +15,7 @@ mod everybody;
 mod live;
 mod notice;
 mod old_cursor;
+mod oversight;
 mod page;
 mod service;
 
@@ -22,6 +23,7 @@ pub use error::NotificationError;
 pub use everybody::TO_EVERYBODY_MAX;
 pub use live::{Busy, Live, LiveSessions};
 pub use notice::{Notice, SUBJECT_LEN_MAX};
+pub use oversight::{PAGE_LEN_MAX, Page};
 pub use page::LIST_LIMIT_MAX;
 pub use service::{BATCH_LEN, DELIVERY_TRIES, Notifications};
 

@@ -182,7 +182,7 @@ fn build(
         config,
         (store.clone(), clock.clone()),
         (revoked, ports),
-        services.accounts.clone(),
+        (services.accounts.clone(), notifications.clone()),
         leaderboards.clone(),
     )?;
     let console = Rc::new(Console::new(ConsoleSettings::new(config), console));

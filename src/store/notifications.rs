@@ -51,6 +51,41 @@ impl FromRow for NotificationRecord {
     }
 }
 
+/// Where a row stands among those of all users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub user: UserId,
+    pub create_time: Timestamp,
+    pub id: Uuid,
+}
+
+/// Which way a page goes from its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Backward,
+}
+
+/// A row with whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedRecord {
+    pub user: UserId,
+    pub record: NotificationRecord,
+}
+
+impl OwnedRecord {
+    pub fn place(&self) -> Place {
+        let NotificationRecord { id, create_time, .. } = self.record;
+        Place { user: self.user, create_time, id }
+    }
+}
+
+impl FromRow for OwnedRecord {
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self { user: columns.take()?, record: NotificationRecord::from_row(columns)? })
+    }
+}
+
 /// Inserts all of the rows or none, with one time of creation. [`StoreError::ForeignKey`] when a user does
 /// not exist, [`StoreError::Check`] when a subject is too long.
 pub async fn insert(store: &Store, rows: Vec<NewNotification>) -> Result<(), StoreError> {
@@ -143,6 +178,76 @@ pub async fn users_after(
         Ok(found.into_iter().map(|(id,)| id).collect())
     };
     store.scan(steps).await
+}
+
+macro_rules! owned {
+    ($rest:literal) => {
+        concat!(
+            "select user_id, id, subject, content, code, sender_id, create_time from notification ",
+            $rest
+        )
+    };
+}
+
+/// Notifications of one user or of all, in the order of user, time and id, or in the opposite one: at most
+/// `limit` from a place on, itself left out.
+pub async fn page(
+    store: &Store,
+    user: Option<UserId>,
+    from: Option<(Place, Direction)>,
+    limit: u32,
+) -> Result<Vec<OwnedRecord>, StoreError> {
+    let limit = i64::from(limit);
+    let steps = async move |reader: &mut Reader<'_>| match (user, from) {
+        (None, None) => {
+            let sql = owned!("order by user_id, create_time, id limit $1");
+            reader.all(sql, params![limit]).await
+        }
+        (Some(user), None) => {
+            let sql = owned!("where user_id = $1 order by create_time, id limit $2");
+            reader.all(sql, params![user, limit]).await
+        }
+        (None, Some((Place { user, create_time, id }, direction))) => {
+            let sql = match direction {
+                Direction::Forward => owned!(
+                    "where (user_id, create_time, id) > ($1, $2, $3) \
+                     order by user_id, create_time, id limit $4"
+                ),
+                Direction::Backward => owned!(
+                    "where (user_id, create_time, id) < ($1, $2, $3) \
+                     order by user_id desc, create_time desc, id desc limit $4"
+                ),
+            };
+            reader.all(sql, params![user, create_time, id, limit]).await
+        }
+        (Some(user), Some((Place { create_time, id, .. }, direction))) => {
+            let sql = match direction {
+                Direction::Forward => owned!(
+                    "where user_id = $1 and (create_time, id) > ($2, $3) \
+                     order by create_time, id limit $4"
+                ),
+                Direction::Backward => owned!(
+                    "where user_id = $1 and (create_time, id) < ($2, $3) \
+                     order by create_time desc, id desc limit $4"
+                ),
+            };
+            reader.all(sql, params![user, create_time, id, limit]).await
+        }
+    };
+    store.scan(steps).await
+}
+
+/// The notification with this id, whoever it is for.
+pub async fn by_id(store: &Store, id: Uuid) -> Result<Option<OwnedRecord>, StoreError> {
+    let steps = async move |reader: &mut Reader<'_>| {
+        reader.optional(owned!("where id = $1"), params![id]).await
+    };
+    store.read(steps).await
+}
+
+/// Deletes the notification with this id, whoever it is for.
+pub async fn delete_by_id(store: &Store, id: Uuid) -> Result<(), StoreError> {
+    store.execute("delete from notification where id = $1", params![id]).await.map(drop)
 }
 
 /// Deletes those of the notifications that are the user's.

@@ -4,7 +4,10 @@ use http::Method;
 use kakera::notifications::{Notice, codes};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, run};
+use crate::{
+    console::token,
+    support::{Bench, run},
+};
 
 const PATH: &str = "/v2/notification";
 
@@ -88,5 +91,192 @@ fn what_was_deleted_is_gone_and_others_keep_theirs() {
         assert_eq!(left["notifications"].as_array().unwrap().len(), 1);
         assert_eq!(left["notifications"][0]["subject"], "number 2");
         assert_eq!(id_of(&two.session).await, others);
+    });
+}
+
+async fn send(bench: &Bench, admin: &str, body: Value) -> crate::support::Reply {
+    bench.console(admin, Method::POST, CONSOLE).json(&body).await
+}
+
+const CONSOLE: &str = "/v2/console/notification";
+
+#[test]
+fn an_operator_tells_those_who_are_named_once_each() {
+    run(async |bench| {
+        let admin = token(&bench).await;
+        let (one, two) = (bench.device("device-0001").await, bench.device("device-0002").await);
+        let (me, other) = (bench.user_id(&one.session).await, bench.user_id(&two.session).await);
+        let content = json!({"gold": 100, "half": 0.5, "list": [null, true, {"é": "\n"}]});
+        let body = json!({"user_ids": [me.to_string(), me.to_string()], "subject": "a gift", "content": content,
+            "code": 101, "persistent": true, "sender_id": other.to_string()});
+        send(&bench, &admin, body).await.ok();
+        let page = list(&bench, &one.session, "?limit=10").await;
+        let told = page["notifications"].as_array().unwrap();
+        assert_eq!(told.len(), 1);
+        assert_eq!((&told[0]["subject"], &told[0]["code"]), (&json!("a gift"), &json!(101)));
+        assert_eq!(told[0]["sender_id"], other.to_string());
+        let text = told[0]["content"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), content);
+        assert!(
+            text.contains("100") && !text.contains("100.0"),
+            "whole numbers stay whole: {text}"
+        );
+
+        let body = json!({"user_ids": [me.to_string()], "subject": "now", "code": 102});
+        send(&bench, &admin, body).await.ok();
+        let delivered = bench.live.delivered.take();
+        let users: Vec<_> = delivered.iter().map(|(user, _)| *user).collect();
+        assert_eq!(users, [me, me]);
+        assert!(list(&bench, &two.session, "").await.get("notifications").is_none());
+        let page = list(&bench, &one.session, "?limit=10").await;
+        assert_eq!(page["notifications"].as_array().unwrap().len(), 1, "the other is not kept");
+    });
+}
+
+#[test]
+fn an_operator_is_told_what_cannot_be_sent() {
+    run(async |bench| {
+        let admin = token(&bench).await;
+        let user = bench.user_id(&bench.device("device-0001").await.session).await;
+        let nobody = "00000000-0000-4000-8000-000000000001";
+        for (body, status, code, why) in [
+            (json!({"user_ids": ["x"]}), 500, 13, "failed to send notification, invalid user id"),
+            (
+                json!({"user_ids": [user.to_string()], "sender_id": "x"}),
+                500,
+                13,
+                "failed to send notification, invalid sender id",
+            ),
+            (
+                json!({"user_ids": ["00000000-0000-0000-0000-000000000000"]}),
+                500,
+                13,
+                "failed to send notification, cannot send to system user",
+            ),
+            (
+                json!({"user_ids": [nobody], "persistent": true}),
+                404,
+                5,
+                "Notification recipient not found.",
+            ),
+            (
+                json!({"user_ids": [user.to_string()], "subject": "x".repeat(256)}),
+                400,
+                3,
+                "Notification subject must have 255 characters or less.",
+            ),
+            (
+                json!({"user_ids": [user.to_string()], "code": 40_000, "persistent": true}),
+                400,
+                3,
+                "Notification code is out of range.",
+            ),
+        ] {
+            let reply = send(&bench, &admin, body).await;
+            assert_eq!(reply.error(), (status, code, why.to_owned()));
+        }
+        assert!(bench.live.delivered.borrow().is_empty());
+        let reply = bench.console("", Method::POST, CONSOLE).json(&json!({})).await;
+        assert_eq!(reply.error().0, 401);
+    });
+}
+
+#[test]
+fn an_operator_tells_everybody() {
+    run(async |bench| {
+        let admin = token(&bench).await;
+        let one = bench.device("device-0001").await;
+        bench.device("device-0002").await;
+        let body = json!({"subject": "maintenance", "code": 1, "persistent": true});
+        send(&bench, &admin, body).await.ok();
+        while bench.live.delivered.borrow().len() < 2 {
+            kakera_shards::runtime::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let page = list(&bench, &one.session, "").await;
+        assert_eq!(page["notifications"][0]["subject"], "maintenance");
+        assert_eq!(page["notifications"][0]["content"], "{}");
+        send(&bench, &admin, json!({"subject": "now", "code": 1})).await.ok();
+        let delivered = bench.live.delivered.borrow();
+        assert_eq!(delivered[2].0, kakera::ids::UserId::NIL, "one message for all who are online");
+    });
+}
+
+#[test]
+fn an_operator_pages_through_notifications_both_ways() {
+    run(async |bench| {
+        let admin = token(&bench).await;
+        let mut users = Vec::new();
+        for n in 0..3 {
+            let session = bench.device(&format!("device-000{n}")).await.session;
+            users.push(bench.user_id(&session).await);
+        }
+        users.sort_unstable();
+        let to: Vec<_> = (0..9).map(|n| (users[n % 3], notice(n))).collect();
+        bench.services.notifications.send(&to).await.unwrap();
+        let page = async |query: &str| {
+            let uri = format!("{CONSOLE}?{query}");
+            bench.console(&admin, Method::GET, &uri).send().await.ok()
+        };
+        let subjects = |page: &Value| -> Vec<String> {
+            let rows = page["notifications"].as_array().unwrap();
+            rows.iter().map(|row| row["subject"].as_str().unwrap().to_owned()).collect()
+        };
+        let text = |page: &Value, name: &str| page[name].as_str().unwrap().to_owned();
+        let names = |numbers: &[usize]| -> Vec<String> {
+            numbers.iter().map(|n| format!("number {n}")).collect()
+        };
+
+        let first = page("limit=4").await;
+        assert_eq!(subjects(&first), names(&[0, 3, 6, 1]), "by user, then by time");
+        assert_eq!(text(&first, "prev_cursor"), "");
+        let second = page(&format!("limit=4&cursor={}", text(&first, "next_cursor"))).await;
+        assert_eq!(subjects(&second), names(&[4, 7, 2, 5]));
+        let third = page(&format!("limit=4&cursor={}", text(&second, "next_cursor"))).await;
+        assert_eq!((subjects(&third), text(&third, "next_cursor")), (names(&[8]), String::new()));
+        let back = page(&format!("limit=4&cursor={}", text(&third, "prev_cursor"))).await;
+        assert_eq!(subjects(&back), subjects(&second));
+        let start = page(&format!("limit=4&cursor={}", text(&back, "prev_cursor"))).await;
+        assert_eq!(subjects(&start), subjects(&first));
+        assert_eq!(text(&start, "prev_cursor"), "");
+        let again = page(&format!("limit=4&cursor={}", text(&start, "next_cursor"))).await;
+        assert_eq!(subjects(&again), subjects(&second));
+
+        let own = page(&format!("limit=2&user_id={}", users[1])).await;
+        assert_eq!(subjects(&own), names(&[1, 4]));
+        let cursor = text(&own, "next_cursor");
+        let rest = page(&format!("limit=2&user_id={}&cursor={cursor}", users[1])).await;
+        assert_eq!(subjects(&rest), names(&[7]));
+        let row = &rest["notifications"][0];
+        assert_eq!(row["user_id"], users[1].to_string());
+        assert_eq!(row["sender_id"], kakera::ids::UserId::NIL.to_string());
+        for query in
+            ["limit=2&cursor=what".to_owned(), format!("user_id={}&cursor={cursor}", users[0])]
+        {
+            let uri = format!("{CONSOLE}?{query}");
+            let reply = bench.console(&admin, Method::GET, &uri).send().await;
+            assert_eq!(reply.error(), (400, 3, "Malformed cursor was used.".to_owned()));
+        }
+    });
+}
+
+#[test]
+fn an_operator_shows_and_deletes_a_notification() {
+    run(async |bench| {
+        let admin = token(&bench).await;
+        let session = bench.device("device-0001").await.session;
+        let user = bench.user_id(&session).await;
+        bench.services.notifications.send(&[(user, notice(1))]).await.unwrap();
+        let kept = list(&bench, &session, "").await;
+        let id = kept["notifications"][0]["id"].as_str().unwrap();
+        let uri = format!("{CONSOLE}/{id}");
+        let shown = bench.console(&admin, Method::GET, &uri).send().await.ok();
+        assert_eq!(
+            (&shown["subject"], &shown["user_id"]),
+            (&json!("number 1"), &json!(user.to_string()))
+        );
+        bench.console(&admin, Method::DELETE, &uri).send().await.ok();
+        let reply = bench.console(&admin, Method::GET, &uri).send().await;
+        assert_eq!(reply.error(), (404, 5, "Notification not found.".to_owned()));
+        assert!(list(&bench, &session, "").await.get("notifications").is_none());
     });
 }

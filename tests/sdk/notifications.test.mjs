@@ -13,6 +13,7 @@ import { Server } from "./support/server.mjs";
 const DIRECT = 2;
 const WANTS_TO_CHAT = -1;
 const SINGLE_SOCKET = -7;
+const USER_BANNED = -8;
 
 const name = () => `user-${randomUUID().slice(0, 13)}`;
 const parsed = (content) => (typeof content === "string" ? JSON.parse(content) : content);
@@ -183,4 +184,81 @@ describe("a user with more sockets than a user may have", () => {
       socket.socket.disconnect(false);
     }
   });
+});
+
+describe("what operators send", () => {
+  let server;
+  let authorization;
+  before(async () => {
+    server = await Server.start({ shards: 2 });
+    const session = await operate("authenticate", { username: "admin", password: "password" });
+    authorization = `Bearer ${session.token}`;
+  });
+  after(() => server?.stop());
+
+  async function operate(path, body) {
+    const headers = { "content-type": "application/json", ...(authorization ? { authorization } : {}) };
+    const response = await fetch(`http://127.0.0.1:${server.consolePort}/v2/console/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    assert.equal(response.status, 200, path);
+    return response.json();
+  }
+
+  test("reaches those who are named, once each, and nobody else", async () => {
+    const ann = await connectOnShard(server, 0, { format: "json" });
+    const bob = await connectOnShard(server, 1, { format: "protobuf" });
+    const cat = await connect(await signIn(server));
+    const ids = [ann, bob, ann].map((user) => user.session.user_id);
+    await operate("notification", { user_ids: ids, subject: "a gift", content: { gold: 100 }, code: 101, persistent: false });
+    for (const user of [ann, bob]) {
+      const told = await user.inbox.next("notification");
+      assert.deepEqual([told.subject, told.code, parsed(told.content)], ["a gift", 101, { gold: 100 }]);
+      assert.equal(told.sender_id, "00000000-0000-0000-0000-000000000000");
+      assert.ok(!told.persistent);
+    }
+    for (const user of [ann, bob, cat]) {
+      await user.inbox.none("notification", undefined, 100);
+      assert.deepEqual((await list(user, 10)).notifications ?? [], []);
+      user.socket.disconnect(false);
+    }
+  });
+
+  test("reaches everybody: who is online at once, and of what is kept who was away too", async () => {
+    const away = await signIn(server);
+    const ann = await connectOnShard(server, 0, { format: "protobuf" });
+    const bob = await connectOnShard(server, 1, { format: "json" });
+    for (const persistent of [false, true]) {
+      await operate("notification", { subject: "maintenance", content: {}, code: 102, persistent });
+      for (const user of [ann, bob]) {
+        const told = await user.inbox.next("notification");
+        assert.deepEqual([told.subject, told.code, Boolean(told.persistent)], ["maintenance", 102, persistent]);
+      }
+    }
+    for (let tries = 0; ((await list(away, 10)).notifications ?? []).length === 0; tries += 1) {
+      assert.ok(tries < 200, "who was away finds it");
+      await new Promise((done) => setTimeout(done, 10));
+    }
+    for (const user of [ann, bob]) {
+      assert.equal((await list(user, 10)).notifications.length, 1);
+      await user.inbox.none("notification", undefined, 100);
+      user.socket.disconnect(false);
+    }
+  });
+
+  for (const format of ["json", "protobuf"]) {
+    test(`a banned user is told so on every socket, and then cut off (${format})`, async () => {
+      const phone = await connectOnShard(server, 0, { format });
+      const desk = await connect(phone, { format });
+      const bystander = await connect(await signIn(server));
+      await operate(`account/${phone.session.user_id}/ban`, {});
+      for (const user of [phone, desk]) {
+        const told = await user.inbox.next("notification");
+        assert.deepEqual([told.code, told.subject, parsed(told.content)], [USER_BANNED, "banned", {}]);
+        const end = await user.inbox.next("disconnect");
+        assert.deepEqual([end.code, end.reason], [1000, "server-side session disconnect"]);
+      }
+      await bystander.inbox.none("disconnect", undefined, 100);
+      bystander.socket.disconnect(false);
+      await assert.rejects(phone.client.authenticateDevice(phone.device, false), (response) => response.status === 403);
+    });
+  }
 });

@@ -263,6 +263,50 @@ on_both_databases! {
         assert_eq!(subjects(&notifications, ann).await.len(), TO_EVERYBODY_MAX + 1);
     }
 
+    async fn operators_page_through_all_users_and_through_one(bench: Bench) {
+        let (notifications, _) = service(&bench.store);
+        let mut users = vec![user(&bench.store, "ann").await, user(&bench.store, "bob").await];
+        users.sort_unstable();
+        let to: Vec<_> = (0..10).map(|n| (users[n % 2], notice(n))).collect();
+        notifications.send(&to).await.unwrap();
+        let page = async |user, cursor: String| {
+            let page = notifications.page(user, 3, &cursor).await.unwrap();
+            let numbers = page.notifications.iter().map(|row| row.record.subject.clone());
+            let numbers: Vec<_> = numbers.map(|subject| subject["number ".len()..].parse().unwrap()).collect();
+            (numbers, page.next, page.previous)
+        };
+        for (user, expected) in [
+            (None, vec![0, 2, 4, 6, 8, 1, 3, 5, 7, 9]),
+            (Some(users[1]), vec![1, 3, 5, 7, 9]),
+        ] {
+            let (mut seen, mut cursor, mut pages) = (Vec::<usize>::new(), String::new(), Vec::new());
+            let mut previous;
+            loop {
+                let (numbers, next, before): (Vec<usize>, _, _) = page(user, cursor).await;
+                seen.extend(&numbers);
+                pages.push(numbers);
+                previous = before;
+                cursor = next;
+                if cursor.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!(seen, expected);
+            for expected in pages.iter().rev().skip(1) {
+                let (numbers, _, before) = page(user, previous).await;
+                assert_eq!(&numbers, expected);
+                previous = before;
+            }
+            assert_eq!(previous, "", "the first page has none before it");
+        }
+        let of_bob = notifications.page(Some(users[1]), 1, "").await.unwrap();
+        let row = of_bob.notifications[0].clone();
+        assert_eq!(notifications.get(row.record.id).await.unwrap(), row);
+        notifications.delete_of_anybody(row.record.id).await.unwrap();
+        let gone = notifications.get(row.record.id).await;
+        assert!(matches!(gone, Err(NotificationError::Unknown)), "{gone:?}");
+    }
+
     async fn notifications_go_with_the_account(bench: Bench) {
         let (notifications, _) = service(&bench.store);
         let ann = user(&bench.store, "ann").await;

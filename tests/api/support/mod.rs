@@ -164,8 +164,9 @@ pub fn run_with<F: Future<Output = ()>>(
         let console = {
             let store = (database.attach(1, &sockets).unwrap(), Clock::system());
             let asked = (cache.clone(), Rc::new(OneOwner::default()) as _);
-            ConsoleServices::new(&config, store, asked, services().accounts, boards.clone())
-                .unwrap()
+            let services = services();
+            let players = (services.accounts, services.notifications);
+            ConsoleServices::new(&config, store, asked, players, boards.clone()).unwrap()
         };
         let bench = Bench {
             console: Console::new(ConsoleSettings::new(&config), console),
