@@ -77,7 +77,7 @@ fn main() {
     criterion.bench_function("rank of an owner, of 1M", |b| {
         b.iter(|| black_box(ranks.rank(owner(next()), SortOrder::Descending)));
     });
-    let mut round = 1;
+    let mut round = 1_i32;
     criterion.bench_function("a score that changes, and its rank, of 1M", |b| {
         b.iter(|| {
             round += 1;
