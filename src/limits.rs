@@ -37,3 +37,7 @@ pub const RANKED_PERIODS_MAX: usize = 1 << 16;
 /// Questions about ranks that wait, on a shard, for the ranks to be loaded. Further ones are answered at
 /// once, without a rank.
 pub const RANK_WAITERS_MAX: usize = 1 << 14;
+
+/// Records that the load of a board's ranks has read when further questions about them are answered at once,
+/// without a rank, instead of waiting for it.
+pub const RANK_PATIENCE_LEN: usize = 1 << 18;

@@ -163,6 +163,47 @@ impl Leaderboards {
         self.unranked_page(board, expiry, (owner, limit)).await
     }
 
+    /// A cursor with which a list begins at a rank; empty for the first.
+    pub async fn cursor_from_rank(
+        &self,
+        id: &str,
+        rank: u64,
+        expiry: i64,
+    ) -> Result<String, LeaderboardError> {
+        let board = self.find(id).await?.ok_or(LeaderboardError::NotFound)?;
+        let invalid = |why: &'static str| LeaderboardError::Invalid(why.into());
+        let expiry = self.listed_expiry(&board, expiry).ok_or_else(|| invalid("invalid expiry"))?;
+        let before = match rank {
+            0 => return Err(invalid("invalid rank - must be > 1")),
+            1 => return Ok(String::new()),
+            rank => rank - 1,
+        };
+        let score = self.ranked_at(&board, expiry, before).await;
+        let score = score.ok_or_else(|| invalid("there is no such rank"))?;
+        let turn = Turn {
+            forward: true,
+            board: board.id.to_string(),
+            expiry,
+            score: score.score,
+            subscore: score.subscore,
+            owner: score.owner.to_string(),
+            rank: i64::try_from(before).unwrap_or(i64::MAX),
+        };
+        Ok(cursor::encode(RECORDS, &turn))
+    }
+
+    /// All records of an owner, of every board and period, without ranks: for the export of its account.
+    pub async fn all_of_owner(
+        &self,
+        owner: UserId,
+    ) -> Result<Vec<api::LeaderboardRecord>, LeaderboardError> {
+        let found = listing::all_of_owner(self.store(), owner).await?;
+        let shown = |(id, expiry, record): (String, Timestamp, ScoreRecord)| {
+            shown(&id, expiry.unix_sec(), record, 0)
+        };
+        Ok(found.into_iter().map(shown).collect())
+    }
+
     /// Which period is meant: the named one, or the current one. `None` where that can have no records.
     fn listed_expiry(&self, board: &Board, named: i64) -> Option<i64> {
         if named != 0 {
@@ -200,7 +241,7 @@ impl Leaderboards {
         let mut records: Vec<api::LeaderboardRecord> = found
             .into_iter()
             .zip(ranks)
-            .map(|(record, rank)| shown(board, expiry, record, rank))
+            .map(|(record, rank)| shown(&board.id, expiry, record, rank))
             .collect();
         if !forward {
             records.reverse();
@@ -243,7 +284,7 @@ impl Leaderboards {
         let (ranks, count) = self.ranks_of(board, expiry, owners).await;
         let ranks = ranks.iter().copied().chain(std::iter::repeat(0));
         let records = records.into_iter().zip(ranks);
-        (records.map(|(record, rank)| shown(board, expiry, record, rank)).collect(), count)
+        (records.map(|(record, rank)| shown(&board.id, expiry, record, rank)).collect(), count)
     }
 
     /// A page whose owners the ranks have told.
@@ -264,7 +305,7 @@ impl Leaderboards {
             .zip(scores)
             // One that was deleted since is not there.
             .filter_map(|(rank, score)| Some((rank, found.remove(&score.owner)?)))
-            .map(|(rank, record)| shown(board, expiry, record, rank))
+            .map(|(rank, record)| shown(&board.id, expiry, record, rank))
             .collect();
         Ok(around_page(records, expiry, (first > 1, last < count), count))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Board, Leaderboards,
-    ranks::{Around, Ask, PeriodKey, RankReply, RankRequest},
+    ranks::{Around, Ask, PeriodKey, RankReply, RankRequest, Score},
 };
 use crate::{
     ids::UserId,
@@ -23,6 +23,7 @@ impl Leaderboards {
             RankReply::Rank(rank) => rank,
             RankReply::Ranks { .. }
             | RankReply::Around(_)
+            | RankReply::At(_)
             | RankReply::Done
             | RankReply::Unknown => 0,
         }
@@ -38,9 +39,11 @@ impl Leaderboards {
         let ask = Ask::Of { owners, order: board.sort_order };
         match self.ask(board, expiry, ask).await {
             RankReply::Ranks { ranks, count } => (ranks, count),
-            RankReply::Rank(_) | RankReply::Around(_) | RankReply::Done | RankReply::Unknown => {
-                (Box::default(), 0)
-            }
+            RankReply::Rank(_)
+            | RankReply::Around(_)
+            | RankReply::At(_)
+            | RankReply::Done
+            | RankReply::Unknown => (Box::default(), 0),
         }
     }
 
@@ -55,9 +58,23 @@ impl Leaderboards {
         let ask = Ask::Around { owner, order: board.sort_order, limit };
         match self.ask(board, expiry, ask).await {
             RankReply::Around(around) => around,
-            RankReply::Rank(_) | RankReply::Ranks { .. } | RankReply::Done | RankReply::Unknown => {
-                None
-            }
+            RankReply::Rank(_)
+            | RankReply::Ranks { .. }
+            | RankReply::At(_)
+            | RankReply::Done
+            | RankReply::Unknown => None,
+        }
+    }
+
+    /// Who has a rank. `None` when that is not known, or nobody has it.
+    pub async fn ranked_at(&self, board: &Board, expiry: i64, rank: u64) -> Option<Box<Score>> {
+        match self.ask(board, expiry, Ask::At { rank, order: board.sort_order }).await {
+            RankReply::At(score) => score,
+            RankReply::Rank(_)
+            | RankReply::Ranks { .. }
+            | RankReply::Around(_)
+            | RankReply::Done
+            | RankReply::Unknown => None,
         }
     }
 

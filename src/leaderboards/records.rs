@@ -79,7 +79,7 @@ impl Leaderboards {
         };
         self.count_written();
         let rank = self.rank_written(&board, expiry, &record.ranked()).await;
-        Ok(shown(&board, expiry, record, rank))
+        Ok(shown(&board.id, expiry, record, rank))
     }
 
     /// Deletes the owner's record of the current period; one that is not there is no error.
@@ -113,10 +113,10 @@ pub fn out_of_range() -> LeaderboardError {
 }
 
 /// A record as clients see it.
-pub fn shown(board: &Board, expiry: i64, record: ScoreRecord, rank: u64) -> api::LeaderboardRecord {
+pub fn shown(board: &str, expiry: i64, record: ScoreRecord, rank: u64) -> api::LeaderboardRecord {
     let seconds = |seconds| Some(Timestamp { seconds, nanos: 0 });
     api::LeaderboardRecord {
-        leaderboard_id: board.id.to_string(),
+        leaderboard_id: board.to_owned(),
         owner_id: record.owner.to_string(),
         username: record.username,
         score: record.score,

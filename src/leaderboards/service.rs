@@ -1,6 +1,6 @@
 //! The leaderboards of one shard, and what is asked of boards as such.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use kakera_proto::api;
 use kakera_shards::{Clock, Counter, Counters};
@@ -112,6 +112,12 @@ impl Leaderboards {
     /// Unix seconds.
     pub fn now(&self) -> i64 {
         self.0.clock.unix_sec()
+    }
+
+    /// How long it is until a second.
+    pub fn until(&self, second: i64) -> Duration {
+        let micros = second.saturating_mul(1_000_000).saturating_sub(self.0.clock.unix_micros());
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
 
     pub(super) fn count_written(&self) {

@@ -84,10 +84,9 @@ impl Scheduler {
     }
 
     fn pause(&self) -> Duration {
-        let due = self.agenda.first().map(|due| due.time.saturating_sub(self.boards.now()));
-        // To the second, as schedules are; what is overdue has failed and waits like everything else.
-        let until = due.filter(|left| *left == 0).map(|_| Duration::from_millis(100));
-        until.unwrap_or(TURN)
+        let until = self.agenda.first().map(|due| self.boards.until(due.time));
+        // What is overdue has failed, and waits like everything else.
+        until.filter(|until| !until.is_zero()).map_or(TURN, |until| until.min(TURN))
     }
 
     async fn try_turn(&mut self) -> Result<(), StoreError> {

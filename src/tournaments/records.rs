@@ -91,7 +91,7 @@ impl Tournaments {
             Err(refused) => return Err(self.refused(&board, refused).await),
         };
         let rank = self.boards.rank_written(&board, period.expiry, &record.ranked()).await;
-        Ok(shown(&board, period.expiry, record, rank))
+        Ok(shown(&board.id, period.expiry, record, rank))
     }
 
     /// Deletes the owner's record of the current period, and gives its place back.

@@ -230,6 +230,27 @@ on_both_databases! {
         assert!(nobody.records.is_empty());
     }
 
+    async fn a_cursor_leads_to_any_rank_and_an_export_has_all_records(bench: Bench) {
+        let boards = boards(&bench.store);
+        boards.create(new("b", SortOrder::Descending, Operator::Set)).await.unwrap();
+        boards.create(new("c", SortOrder::Descending, Operator::Set)).await.unwrap();
+        let owners: Vec<UserId> = (0..6).map(|_| new_id()).collect();
+        for (n, owner) in owners.iter().enumerate() {
+            write(&boards, "b", score(*owner, n as i64, 0)).await.unwrap();
+        }
+        write(&boards, "c", score(owners[2], 70, 7)).await.unwrap();
+        assert_eq!(boards.cursor_from_rank("b", 1, 0).await.unwrap(), "");
+        let cursor = boards.cursor_from_rank("b", 4, 0).await.unwrap();
+        let list = boards.records("b", Listing { cursor: Some(cursor), ..page(2) }).await.unwrap();
+        assert_eq!(scores(&list.records), [(2, 4), (1, 5)]);
+        for wrong in [0, 8] {
+            assert!(boards.cursor_from_rank("b", wrong, 0).await.is_err());
+        }
+        let all = boards.all_of_owner(owners[2]).await.unwrap();
+        let all: Vec<(&str, i64)> = all.iter().map(|r| (r.leaderboard_id.as_str(), r.score)).collect();
+        assert_eq!(all, [("b", 2), ("c", 70)]);
+    }
+
     async fn many_writers_of_one_record_lose_nothing(bench: Bench) {
         let boards = boards(&bench.store);
         boards.create(new("sum", SortOrder::Descending, Operator::Increment)).await.unwrap();

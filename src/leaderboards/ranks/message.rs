@@ -29,6 +29,8 @@ pub enum Ask {
     Of { owners: Vec<UserId>, order: SortOrder },
     /// Who stands around this owner? See [`super::Ranks::around`].
     Around { owner: UserId, order: SortOrder, limit: u32 },
+    /// Who has this rank?
+    At { rank: u64, order: SortOrder },
     /// The period's records are gone.
     Forget,
 }
@@ -43,6 +45,7 @@ pub enum RankReply {
         count: u64,
     },
     Around(Option<Box<Around>>),
+    At(Option<Box<Score>>),
     Done,
     /// The ranks are not there: they cannot be read, or there is no room for them.
     Unknown,

@@ -9,7 +9,7 @@ use super::{
     state::{Limits, Periods, Step},
 };
 use crate::{
-    limits::{RANK_WAITERS_MAX, RANKED_PERIODS_MAX, RANKED_RECORDS_MAX},
+    limits::{RANK_PATIENCE_LEN, RANK_WAITERS_MAX, RANKED_PERIODS_MAX, RANKED_RECORDS_MAX},
     store::{
         Store, StoreError, Timestamp,
         leaderboards::{Place, listing},
@@ -46,6 +46,7 @@ impl RankOwner {
             records: RANKED_RECORDS_MAX,
             periods: RANKED_PERIODS_MAX,
             waiters: RANK_WAITERS_MAX,
+            patience: RANK_PATIENCE_LEN,
         };
         let counter = |name, help| counters.counter(name, help);
         let counters = RankCounters {

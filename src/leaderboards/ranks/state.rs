@@ -11,6 +11,8 @@ pub(super) struct Limits {
     pub(super) records: usize,
     pub(super) periods: usize,
     pub(super) waiters: usize,
+    /// Records that a load has read when nobody waits for it any more.
+    pub(super) patience: usize,
 }
 
 /// What becomes of a request.
@@ -104,13 +106,14 @@ impl<W> Periods<W> {
                         ranks.remove(*owner);
                         deleted.insert(*owner);
                     }
-                    Ask::Of { .. } | Ask::Around { .. } | Ask::Forget => {}
+                    Ask::Of { .. } | Ask::Around { .. } | Ask::At { .. } | Ask::Forget => {}
                 }
                 self.records = self.records + ranks.len() - before;
                 if matches!(ask, Ask::Deleted(_)) {
                     return Step::Answer(waiter, RankReply::Done);
                 }
-                if self.waiting >= self.limits.waiters {
+                // A large board takes longer than anybody likes to wait.
+                if self.waiting >= self.limits.waiters || ranks.len() > self.limits.patience {
                     return Step::Answer(waiter, RankReply::Unknown);
                 }
                 self.waiting += 1;
@@ -266,6 +269,10 @@ fn answer(ranks: &mut Ranks, ask: &Ask) -> RankReply {
         Ask::Around { owner, order, limit } => {
             RankReply::Around(ranks.around(*owner, *order, *limit as usize).map(Box::new))
         }
+        Ask::At { rank, order } => {
+            let score = ranks.page(*order, *rank, 1).pop();
+            RankReply::At(score.filter(|_| *rank > 0).map(Box::new))
+        }
         Ask::Forget => RankReply::Done,
     }
 }
@@ -280,7 +287,7 @@ mod tests {
         store::leaderboards::Place,
     };
 
-    const SMALL: Limits = Limits { records: 10, periods: 3, waiters: 2 };
+    const SMALL: Limits = Limits { records: 10, periods: 3, waiters: 2, patience: 8 };
 
     fn owner(n: u128) -> UserId {
         UserId(Uuid::from_u128(n))
@@ -388,6 +395,26 @@ mod tests {
             let Step::Answer(3, reply) = periods.ask(request(board, of(1)), 3) else { panic!() };
             assert_eq!(reply, RankReply::Unknown);
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_load_that_takes_long_and_what_is_written_counts_all_the_same() {
+        let mut periods = Periods::new(SMALL);
+        let Step::Load(load) = periods.ask(request("a", of(1)), 7) else { panic!() };
+        let many: Vec<RankRecord> = (0..9).map(|n| record(n, 5)).collect();
+        assert!(periods.read(&key("a"), load, &many));
+        let Step::Answer(8, reply) = periods.ask(request("a", written(0, 9, 2)), 8) else {
+            panic!()
+        };
+        assert_eq!(reply, RankReply::Unknown);
+        assert_eq!(periods.loaded(&key("a"), load, true), [(7, ranks(9, 9))]);
+        let Step::Answer(_, reply) = periods.ask(request("a", of(0)), 9) else { panic!() };
+        assert_eq!(reply, ranks(1, 9));
+        let ask = Ask::At { rank: 1, order: SortOrder::Descending };
+        let Step::Answer(_, RankReply::At(Some(first))) = periods.ask(request("a", ask), 9) else {
+            panic!()
+        };
+        assert_eq!((first.owner, first.score), (owner(0), 9));
     }
 
     #[test]

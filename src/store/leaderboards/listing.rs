@@ -122,6 +122,29 @@ pub async fn of_owners(
         .await
 }
 
+/// All records of an owner, with their boards and times of expiry.
+pub async fn all_of_owner(
+    store: &Store,
+    owner: UserId,
+) -> Result<Vec<(String, Timestamp, ScoreRecord)>, StoreError> {
+    struct Owned(String, Timestamp, ScoreRecord);
+    impl FromRow for Owned {
+        fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+            Ok(Self(columns.take()?, columns.take()?, ScoreRecord::from_row(columns)?))
+        }
+    }
+    let found: Vec<Owned> = store
+        .scan(async move |reader: &mut Reader<'_>| {
+            let sql = "select leaderboard_id, expiry_time, owner_id, username, score, subscore, \
+                       num_score, max_num_score, metadata, create_time, update_time \
+                       from leaderboard_record where owner_id = $1 \
+                       order by leaderboard_id, expiry_time";
+            reader.all(sql, params![owner]).await
+        })
+        .await?;
+    Ok(found.into_iter().map(|Owned(board, expiry, record)| (board, expiry, record)).collect())
+}
+
 /// The first records of a board, at most `limit`.
 pub async fn first(
     store: &Store,
