@@ -8,7 +8,7 @@ use super::{NotificationError, Notifications, old_cursor};
 use crate::{
     cursor,
     ids::UserId,
-    store::{self, notifications as table, notifications::NotificationRecord},
+    store::{self, ROW_COUNT_MAX, notifications as table, notifications::NotificationRecord},
 };
 
 /// The longest page.
@@ -63,6 +63,17 @@ impl Notifications {
         };
         let notifications = records.into_iter().map(listed).collect();
         Ok(api::NotificationList { notifications, cacheable_cursor })
+    }
+
+    /// Everything that the user was told and that is kept, for the export of the account; of more than
+    /// [`ROW_COUNT_MAX`] the oldest.
+    pub async fn kept_for(
+        &self,
+        user: UserId,
+    ) -> Result<Vec<api::Notification>, NotificationError> {
+        let limit = u32::try_from(ROW_COUNT_MAX).unwrap_or(u32::MAX);
+        let records = table::list(self.store(), user, None, limit).await?;
+        Ok(records.into_iter().map(listed).collect())
     }
 
     /// Deletes those of the notifications that are the user's; unknown ones are none of them.

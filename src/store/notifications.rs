@@ -8,6 +8,9 @@ use crate::{ids::UserId, params};
 /// Rows that one statement inserts, largest first: few statements serve batches of every length.
 const WIDTHS: [usize; 3] = [64, 8, 1];
 
+/// Longer lists than this are read apart from the shard.
+const SHORT_LIST_LEN: i64 = 100;
+
 /// Columns of a row that are parameters of an insert.
 const ROW_PARAMS: usize = 6;
 
@@ -162,7 +165,7 @@ pub async fn list(
             reader.all(sql, params![user, time, id, limit]).await
         }
     };
-    store.read(steps).await
+    if limit <= SHORT_LIST_LEN { store.read(steps).await } else { store.scan(steps).await }
 }
 
 /// Users in the order of their ids, the system user aside: at most `limit` after this one.

@@ -130,6 +130,8 @@ on_both_databases! {
         assert_eq!(subjects(&notifications, ann).await, for_ann);
         assert_eq!(subjects(&notifications, bob).await, for_bob);
         assert_eq!(live.delivered.borrow().len(), 4, "two batches, two users");
+        let kept = notifications.kept_for(ann).await.unwrap().into_iter().map(|kept| kept.subject);
+        assert_eq!(kept.collect::<Vec<_>>(), for_ann);
 
         let (mut cursor, mut seen) = (String::new(), 0);
         for limit in [1, 2, 7, 100] {
