@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { Client } from "@heroiclabs/nakama-js";
 import { WebSocketAdapterPb } from "@heroiclabs/nakama-js-protobuf";
 import WebSocket from "ws";
+import { SchemaAdapter } from "./protobuf_adapter.mjs";
 
 // Node 20 has no WebSocket of its own; a browser or Node 22 does.
 globalThis.WebSocket ??= WebSocket;
@@ -58,6 +59,11 @@ export class Inbox {
     if (found) throw new Error(`unexpected ${kind}: ${JSON.stringify(found.value)}`);
   }
 
+  /** Forgets what came and nobody waited for. */
+  clear() {
+    this.#items = [];
+  }
+
   count(kind) {
     return this.#items.filter((item) => item.kind === kind).length;
   }
@@ -83,9 +89,15 @@ const EVENTS = {
   onpartyleader: "party_leader",
 };
 
-/** Opens a socket for a signed-in user; `format` is "json" or "protobuf". */
-export async function connect(user, { format = "json", status = true } = {}) {
-  const adapter = format === "protobuf" ? new WebSocketAdapterPb() : undefined;
+const ADAPTERS = {
+  json: () => undefined,
+  protobuf: () => new WebSocketAdapterPb(),
+  schema: () => new SchemaAdapter(),
+};
+
+/** Opens a socket for a signed-in user; `format` is "json", "protobuf", or "schema" for newer protobuf. */
+export async function connect(user, { format = "json", status = true, adapter } = {}) {
+  adapter ??= ADAPTERS[format]();
   const socket = user.client.createSocket(false, false, adapter);
   const inbox = new Inbox();
   for (const [callback, kind] of Object.entries(EVENTS)) socket[callback] = (value) => inbox.push(kind, value);

@@ -1,0 +1,66 @@
+// The SDK's socket over protobuf by the schema of the protocol's 3.40. The SDK's own protobuf adapter
+// is older: it knows no names of matches, no labels, and other field numbers of a party.
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import protobuf from "protobufjs";
+import WebSocket from "ws";
+
+const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../../proto/proto");
+const root = new protobuf.Root();
+root.resolvePath = (_, target) => (target.startsWith("google/") ? target : path.join(folder, target));
+root.loadSync("nakama/realtime/envelope.proto", { keepCase: true });
+const Envelope = root.lookupType("nakama.realtime.Envelope");
+const READ = { longs: Number, enums: Number, arrays: false, objects: false, defaults: false };
+
+/** Wrapped values are bare in the SDK's messages. */
+function mapped(type, message, change) {
+  const copy = { ...message };
+  for (const [name, value] of Object.entries(message)) {
+    const field = type.fields[name]?.resolve();
+    const inner = field?.resolvedType;
+    if (!inner?.fields || value === undefined || value === null) continue;
+    const one = (item) => (/^\.google\.protobuf\.\w+Value$/.test(inner.fullName) ? change(item) : mapped(inner, item, change));
+    copy[name] = field.repeated ? value.map(one) : field.map ? value : one(value);
+  }
+  return copy;
+}
+
+export class SchemaAdapter {
+  connect(scheme, host, port, createStatus, token) {
+    const query = new URLSearchParams({ lang: "en", status: String(createStatus), token, format: "protobuf" });
+    this.socket = new WebSocket(`${scheme}${host}:${port}/ws?${query}`);
+    this.socket.binaryType = "arraybuffer";
+  }
+
+  isOpen() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  send(message) {
+    this.socket.send(Envelope.encode(Envelope.fromObject(mapped(Envelope, message, (value) => ({ value })))).finish());
+  }
+
+  close() {
+    this.socket.close();
+    this.socket = undefined;
+  }
+
+  set onClose(value) {
+    this.socket.onclose = value;
+  }
+
+  set onError(value) {
+    this.socket.onerror = value;
+  }
+
+  set onOpen(value) {
+    this.socket.onopen = value;
+  }
+
+  set onMessage(value) {
+    this.socket.onmessage = (event) => {
+      const message = Envelope.toObject(Envelope.decode(new Uint8Array(event.data)), READ);
+      value?.(mapped(Envelope, message, (wrapped) => wrapped.value));
+    };
+  }
+}
