@@ -20,14 +20,20 @@ impl Accounts {
         Ok(whole(record, online))
     }
 
-    /// Changes what is named, and nothing where it is so already.
-    pub async fn update(&self, user: UserId, change: &ProfileChange) -> Result<(), AccountError> {
+    /// Whether a change may be made of anybody's account.
+    pub fn check(change: &ProfileChange) -> Result<(), AccountError> {
         if let Some(username) = &change.username {
             rules::username(username)?;
         }
         if *change == ProfileChange::default() {
             return Err(AccountError::Invalid("No fields to update."));
         }
+        Ok(())
+    }
+
+    /// Changes what is named, and nothing where it is so already.
+    pub async fn update(&self, user: UserId, change: &ProfileChange) -> Result<(), AccountError> {
+        Self::check(change)?;
         profiles::change(&self.store, user, change).await.map_err(|error| match error {
             StoreError::Unique(name) if &*name == USERNAME_UNIQUE => AccountError::UsernameTaken,
             other => other.into(),

@@ -10,6 +10,9 @@ use crate::{
 pub enum AccountError {
     #[error("{0}")]
     Invalid(&'static str),
+    /// A rule refused an operator's change; the sentence says which.
+    #[error("{0}")]
+    Refused(String),
     /// A user id in a request is none.
     #[error("ID '{0}' is not a valid system ID.")]
     InvalidId(String),
@@ -35,9 +38,11 @@ pub enum AccountError {
 impl AccountError {
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid(_) | Self::InvalidId(_) | Self::UsernameTaken | Self::SystemUser => {
-                ErrorKind::InvalidArgument
-            }
+            Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::InvalidId(_)
+            | Self::UsernameTaken
+            | Self::SystemUser => ErrorKind::InvalidArgument,
             Self::NotFound => ErrorKind::NotFound,
             Self::InUse(_) => ErrorKind::AlreadyExists,
             Self::NotUnlinked => ErrorKind::PermissionDenied,

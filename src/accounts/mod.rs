@@ -5,14 +5,17 @@
 //! the session cache after the store has committed.
 
 pub mod account;
+pub mod administer;
 pub mod error;
 pub mod identities;
 pub mod lifecycle;
 pub mod live;
+pub mod transfer;
 pub mod users;
 
 use std::rc::Rc;
 
+pub use administer::{AccountEdit, AccountPage};
 pub use error::AccountError;
 pub use live::{LiveUsers, NobodyLive};
 

@@ -3,7 +3,12 @@
 use kakera_proto::console;
 
 use super::{Console, Operator};
-use crate::{error::Error, ids::UserId};
+use crate::{
+    accounts::AccountEdit,
+    error::Error,
+    ids::UserId,
+    store::users::{ExternalId, ProfileChange},
+};
 
 impl Console {
     pub(super) async fn get_account(
@@ -45,6 +50,162 @@ impl Console {
         let tombstone = request.record_deletion.unwrap_or_default();
         Ok(self.services.accounts.delete(user, tombstone).await?)
     }
+
+    pub(super) async fn update_account(
+        &self,
+        _: &Operator,
+        request: &console::UpdateAccountRequest,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let edit = AccountEdit {
+            profile: ProfileChange {
+                username: request.username.clone(),
+                display_name: request.display_name.clone(),
+                timezone: request.timezone.clone(),
+                location: request.location.clone(),
+                lang_tag: request.lang_tag.clone(),
+                avatar_url: request.avatar_url.clone(),
+                metadata: set(&request.metadata),
+            },
+            custom_id: request.custom_id.clone(),
+            email: request.email.clone(),
+            password: request.password.clone(),
+            wallet: set(&request.wallet),
+            devices: request.device_ids.clone().into_iter().collect(),
+        };
+        Ok(self.services.accounts.edit(user, edit).await?)
+    }
+
+    pub(super) async fn list_accounts(
+        &self,
+        _: &Operator,
+        request: &console::ListAccountsRequest,
+    ) -> Result<console::AccountList, Error> {
+        let accounts = &self.services.accounts;
+        let page = if request.tombstones {
+            accounts.tombstones(&request.filter).await?
+        } else {
+            let display_names = self.settings.display_names;
+            accounts.find(&request.filter, display_names, &request.cursor).await?
+        };
+        let total_count = i32::try_from(page.total).unwrap_or(i32::MAX);
+        Ok(console::AccountList { users: page.users, total_count, next_cursor: page.cursor })
+    }
+
+    pub(super) async fn export_account(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<console::AccountExport, Error> {
+        let user = requested(&request.id)?;
+        let mut export = self.services.accounts.export(user).await?;
+        export.messages = self.services.history.sent_by(user).await?;
+        Ok(export)
+    }
+
+    pub(super) async fn import_account(
+        &self,
+        _: &Operator,
+        request: &console::AccountImport,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        self.services.accounts.import(Some(user), import_data(request)?).await?;
+        Ok(())
+    }
+
+    pub(super) async fn import_account_full(
+        &self,
+        operator: &Operator,
+        request: &console::AccountImport,
+    ) -> Result<console::Account, Error> {
+        let user = self.services.accounts.import(None, import_data(request)?).await?;
+        let id = user.to_string();
+        self.get_account(operator, &console::AccountId { id }).await
+    }
+
+    pub(super) async fn unlink_device(
+        &self,
+        _: &Operator,
+        request: &console::UnlinkDeviceRequest,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        Ok(self.services.accounts.unlink_device(user, &request.device_id).await?)
+    }
+
+    pub(super) async fn unlink_custom(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        Ok(self.services.accounts.unlink_custom(requested(&request.id)?, "").await?)
+    }
+
+    pub(super) async fn unlink_email(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        Ok(self.services.accounts.unlink_email(requested(&request.id)?, "").await?)
+    }
+
+    pub(super) async fn unlink_apple(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        Ok(self.services.accounts.unlink_external(user, ExternalId::Apple).await?)
+    }
+
+    pub(super) async fn unlink_facebook(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        Ok(self.services.accounts.unlink_external(user, ExternalId::Facebook).await?)
+    }
+
+    pub(super) async fn unlink_facebook_instant_game(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        Ok(self.services.accounts.unlink_external(user, ExternalId::FacebookInstantGame).await?)
+    }
+
+    pub(super) async fn unlink_game_center(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        Ok(self.services.accounts.unlink_external(user, ExternalId::GameCenter).await?)
+    }
+
+    pub(super) async fn unlink_google(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        Ok(self.services.accounts.unlink_external(user, ExternalId::Google).await?)
+    }
+
+    pub(super) async fn unlink_steam(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        let user = requested(&request.id)?;
+        Ok(self.services.accounts.unlink_external(user, ExternalId::Steam).await?)
+    }
+}
+
+fn import_data(request: &console::AccountImport) -> Result<&console::AccountExport, Error> {
+    request.data.as_ref().ok_or_else(|| Error::invalid("An import needs an account."))
 }
 
 /// The user that a request names.

@@ -49,6 +49,24 @@ impl Console {
             ConsoleRpc::GetNotification => answer!(GetNotification, get_notification),
             ConsoleRpc::ListNotifications => answer!(ListNotifications, list_notifications),
             ConsoleRpc::SendNotification => answer!(SendNotification, send_notification),
+            ConsoleRpc::DeleteWalletLedger => answer!(DeleteWalletLedger, delete_wallet_ledger),
+            ConsoleRpc::ExportAccount => answer!(ExportAccount, export_account),
+            ConsoleRpc::GetWalletLedger => answer!(GetWalletLedger, get_wallet_ledger),
+            ConsoleRpc::ImportAccount => answer!(ImportAccount, import_account),
+            ConsoleRpc::ImportAccountFull => answer!(ImportAccountFull, import_account_full),
+            ConsoleRpc::ListAccounts => answer!(ListAccounts, list_accounts),
+            ConsoleRpc::UnlinkApple => answer!(UnlinkApple, unlink_apple),
+            ConsoleRpc::UnlinkCustom => answer!(UnlinkCustom, unlink_custom),
+            ConsoleRpc::UnlinkDevice => answer!(UnlinkDevice, unlink_device),
+            ConsoleRpc::UnlinkEmail => answer!(UnlinkEmail, unlink_email),
+            ConsoleRpc::UnlinkFacebook => answer!(UnlinkFacebook, unlink_facebook),
+            ConsoleRpc::UnlinkFacebookInstantGame => {
+                answer!(UnlinkFacebookInstantGame, unlink_facebook_instant_game)
+            }
+            ConsoleRpc::UnlinkGameCenter => answer!(UnlinkGameCenter, unlink_game_center),
+            ConsoleRpc::UnlinkGoogle => answer!(UnlinkGoogle, unlink_google),
+            ConsoleRpc::UnlinkSteam => answer!(UnlinkSteam, unlink_steam),
+            ConsoleRpc::UpdateAccount => answer!(UpdateAccount, update_account),
             ConsoleRpc::UnbanAccount => answer!(UnbanAccount, unban_account),
             ConsoleRpc::AuthenticateMfaSetup
             | ConsoleRpc::AuthenticatePasswordChange
@@ -71,11 +89,7 @@ impl Console {
             | ConsoleRpc::DeleteGroupUser
             | ConsoleRpc::DeleteAccounts
             | ConsoleRpc::DeleteUser
-            | ConsoleRpc::DeleteWalletLedger
             | ConsoleRpc::DemoteGroupMember
-            | ConsoleRpc::ExportAccount
-            | ConsoleRpc::ImportAccount
-            | ConsoleRpc::ImportAccountFull
             | ConsoleRpc::ExportGroup
             | ConsoleRpc::GetConfig
             | ConsoleRpc::GetFriends
@@ -87,14 +101,12 @@ impl Console {
             | ConsoleRpc::GetSetting
             | ConsoleRpc::GetStatus
             | ConsoleRpc::GetUser
-            | ConsoleRpc::GetWalletLedger
             | ConsoleRpc::GetPurchase
             | ConsoleRpc::GetSubscription
             | ConsoleRpc::ListAuditLogs
             | ConsoleRpc::ListAuditLogsUsers
             | ConsoleRpc::ListApiEndpoints
             | ConsoleRpc::ListSettings
-            | ConsoleRpc::ListAccounts
             | ConsoleRpc::ListChannelMessages
             | ConsoleRpc::ListGroups
             | ConsoleRpc::ListMatches
@@ -104,16 +116,6 @@ impl Console {
             | ConsoleRpc::PromoteGroupMember
             | ConsoleRpc::RequireUserMfa
             | ConsoleRpc::ResetUserMfa
-            | ConsoleRpc::UnlinkCustom
-            | ConsoleRpc::UnlinkDevice
-            | ConsoleRpc::UnlinkEmail
-            | ConsoleRpc::UnlinkApple
-            | ConsoleRpc::UnlinkFacebook
-            | ConsoleRpc::UnlinkFacebookInstantGame
-            | ConsoleRpc::UnlinkGameCenter
-            | ConsoleRpc::UnlinkGoogle
-            | ConsoleRpc::UnlinkSteam
-            | ConsoleRpc::UpdateAccount
             | ConsoleRpc::UpdateGroup
             | ConsoleRpc::UpdateSetting
             | ConsoleRpc::UpdateUser

@@ -17,6 +17,7 @@ mod account;
 mod leaderboard;
 mod notification;
 mod storage;
+mod wallet;
 
 pub use service::{Console, ConsoleServices, ConsoleSettings};
 pub use sign_in::Operator;

@@ -12,7 +12,7 @@ use ::http::{
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use kakera_proto::routes::{ConsoleRpc, Routed, Service};
-use kakera_shards::{Clock, runtime};
+use kakera_shards::{Clock, Rng, runtime};
 use serde::Serialize;
 
 use super::sign_in::SignIn;
@@ -20,6 +20,7 @@ use crate::{
     accounts::Accounts,
     api::{ClientAddress, authorize::Shown},
     auth::{AuthError, attempts::AskAttempts, revocation::SessionCache},
+    chat::History,
     config::Config,
     error::{Error, ErrorKind},
     leaderboards::Leaderboards,
@@ -28,6 +29,7 @@ use crate::{
     storage::Storage,
     store::Store,
     tournaments::Tournaments,
+    wallet::Wallets,
 };
 
 const FORWARDED: &str = "x-forwarded-for";
@@ -37,6 +39,8 @@ const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 pub struct ConsoleSettings {
     /// Longest time for a call to be answered.
     deadline: Duration,
+    /// Whether accounts are found by their display names.
+    pub(super) display_names: bool,
     /// Proxies whose X-Forwarded-For entries are believed.
     proxy_count: u32,
 }
@@ -45,6 +49,7 @@ impl ConsoleSettings {
     pub fn new(config: &Config) -> Self {
         Self {
             deadline: Duration::from_millis(config.console.idle_timeout_ms.into()),
+            display_names: !config.console.disable_display_name_search,
             proxy_count: config.socket.proxy_count,
         }
     }
@@ -58,6 +63,8 @@ pub struct ConsoleServices {
     pub tournaments: Tournaments,
     pub storage: Storage,
     pub notifications: Notifications,
+    pub wallets: Wallets,
+    pub history: History,
 }
 
 impl ConsoleServices {
@@ -65,13 +72,15 @@ impl ConsoleServices {
     /// Only where the JWT library cannot sign, to be reported while starting up.
     pub fn new(
         config: &Config,
-        (store, clock): (Store, Clock),
+        (store, clock, rng): (Store, Clock, Rng),
         (revoked, attempts): (SessionCache, Rc<dyn AskAttempts>),
         (accounts, notifications): (Accounts, Notifications),
         leaderboards: Leaderboards,
     ) -> Result<Self, AuthError> {
         Ok(Self {
             storage: Storage::new(store.clone()),
+            wallets: Wallets::new(store.clone(), rng),
+            history: History::new(store.clone()),
             sign_in: SignIn::new(config, (store, clock), (revoked, attempts))?,
             accounts,
             notifications,

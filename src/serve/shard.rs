@@ -180,7 +180,7 @@ fn build(
     let gate = flood.as_ref().map(|flood| FloodGate::new(config, Rc::clone(flood)));
     let console = ConsoleServices::new(
         config,
-        (store.clone(), clock.clone()),
+        (store.clone(), clock.clone(), rng.clone()),
         (revoked, ports),
         (services.accounts.clone(), notifications.clone()),
         leaderboards.clone(),

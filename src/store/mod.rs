@@ -28,9 +28,11 @@ pub mod relations;
 mod row;
 mod sqlite;
 pub mod storage;
+pub mod transfer;
 mod tx;
 pub mod users;
 mod value;
+pub mod wallet;
 
 pub use config::{DriverConfig, PostgresConfig, SqliteConfig, StoreConfig};
 pub use counters::{Counter, ShardCounters, WriterCounters};

@@ -2,6 +2,7 @@
 //! store. What the sockets below add is tested with them.
 
 mod account;
+mod accounts_by_console;
 mod authenticate;
 mod channels;
 mod console;

@@ -18,3 +18,4 @@ mod storage;
 mod support;
 mod tournaments;
 mod transactions;
+mod wallet;

@@ -61,7 +61,7 @@ section! {
         /// Key that signs console sessions.
         signing_key: Secret = "defaultsigningkey".into(), required, public_default;
         /// Leaves display names out of account searches.
-        disable_display_name_search: bool = false, not_built("the console");
+        disable_display_name_search: bool = false;
     }
     with { mfa: ConsoleMfa }
 }

@@ -3,6 +3,7 @@
 //! `sign_in` finds and creates, `identities` links and unlinks, `profiles` reads and changes what others
 //! see, `lifecycle` bans and deletes.
 
+pub mod administer;
 pub mod identities;
 pub mod lifecycle;
 pub mod profiles;

@@ -5,7 +5,7 @@ use hashbrown::HashSet;
 use crate::{
     ids::UserId,
     params,
-    store::{Columns, FromRow, Param, Reader, Store, StoreError, Timestamp},
+    store::{Columns, FromRow, Param, Reader, Store, StoreError, Timestamp, Tx},
 };
 
 /// More users than this in one look-up are read apart from the shard.
@@ -171,6 +171,16 @@ pub struct ProfileChange {
 pub async fn change(store: &Store, user: UserId, change: &ProfileChange) -> Result<(), StoreError> {
     let Some((sql, params)) = statement(user, change) else { return Ok(()) };
     store.execute(sql, &params).await.map(drop)
+}
+
+/// The same within a transaction.
+pub async fn change_in(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    change: &ProfileChange,
+) -> Result<(), StoreError> {
+    let Some((sql, params)) = statement(user, change) else { return Ok(()) };
+    tx.execute(&sql, &params).await.map(drop)
 }
 
 /// The statement for exactly the columns that are named; `None` when there are none.

@@ -32,6 +32,7 @@ use kakera::{
     net::{HttpService, Request},
     notifications::{Busy, Live as LiveSessions, Notifications},
     store::{Database, DriverConfig, SqliteConfig, StoreConfig},
+    wallet::Wallets,
 };
 use kakera_proto::realtime::Envelope;
 use kakera_shards::{
@@ -102,6 +103,7 @@ impl LiveUsers for Live {
 pub struct Bench {
     pub api: Api,
     pub console: Console,
+    pub wallets: Wallets,
     pub services: Services,
     pub live: Rc<Live>,
     /// What went to groups' channels.
@@ -162,13 +164,14 @@ pub fn run_with<F: Future<Output = ()>>(
         let table = AddressTable::of(&config, Clock::system(), &runtime::counters());
         let gate = table.map(|table| FloodGate::new(&config, table));
         let console = {
-            let store = (database.attach(1, &sockets).unwrap(), Clock::system());
+            let store = (database.attach(1, &sockets).unwrap(), Clock::system(), Rng::from_os());
             let asked = (cache.clone(), Rc::new(OneOwner::default()) as _);
             let services = services();
             let players = (services.accounts, services.notifications);
             ConsoleServices::new(&config, store, asked, players, boards.clone()).unwrap()
         };
         let bench = Bench {
+            wallets: console.wallets.clone(),
             console: Console::new(ConsoleSettings::new(&config), console),
             api: Api::new(ApiSettings::new(&config), services(), gate),
             services: services(),

@@ -1,0 +1,271 @@
+//! Everything that belongs to one account, out of its tables and into them.
+
+use uuid::Uuid;
+
+use super::{
+    Columns, FromRow, Param, Reader, Store, StoreError, Timestamp, Tx,
+    storage::{self, ObjectRecord, ObjectWrite},
+    wallet::{self, LedgerRecord},
+};
+use crate::{ids::UserId, params};
+
+/// A group that the account asked to join or is a member of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRow {
+    pub id: Uuid,
+    pub creator: UserId,
+    pub name: String,
+    pub description: Option<String>,
+    pub avatar_url: Option<String>,
+    pub lang_tag: String,
+    pub metadata: String,
+    /// 0 is open.
+    pub state: i32,
+    pub edge_count: i32,
+    pub max_count: i32,
+    pub create_time: Timestamp,
+    pub update_time: Timestamp,
+}
+
+/// A leaderboard's record of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScoreRow {
+    pub leaderboard: String,
+    pub username: Option<String>,
+    pub score: i64,
+    pub subscore: i64,
+    pub num_score: i32,
+    pub max_num_score: i32,
+    pub metadata: String,
+    pub create_time: Timestamp,
+    pub update_time: Timestamp,
+    pub expiry_time: Timestamp,
+}
+
+/// A notification that the account keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeRow {
+    pub id: Uuid,
+    pub subject: String,
+    pub content: String,
+    pub code: i32,
+    pub sender: UserId,
+    pub create_time: Timestamp,
+}
+
+/// What hangs on an account besides itself and what it has sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Belongings {
+    pub objects: Vec<ObjectRecord>,
+    /// The others, and the state of the account's edge to them.
+    pub friends: Vec<(UserId, i32)>,
+    pub groups: Vec<GroupRow>,
+    pub scores: Vec<ScoreRow>,
+    pub notices: Vec<NoticeRow>,
+    pub ledger: Vec<LedgerRecord>,
+}
+
+impl FromRow for GroupRow {
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: columns.take()?,
+            creator: columns.take()?,
+            name: columns.take()?,
+            description: columns.take()?,
+            avatar_url: columns.take()?,
+            lang_tag: columns.take()?,
+            metadata: columns.take()?,
+            state: columns.take()?,
+            edge_count: columns.take()?,
+            max_count: columns.take()?,
+            create_time: columns.take()?,
+            update_time: columns.take()?,
+        })
+    }
+}
+
+impl FromRow for ScoreRow {
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            leaderboard: columns.take()?,
+            username: columns.take()?,
+            score: columns.take()?,
+            subscore: columns.take()?,
+            num_score: columns.take()?,
+            max_num_score: columns.take()?,
+            metadata: columns.take()?,
+            create_time: columns.take()?,
+            update_time: columns.take()?,
+            expiry_time: columns.take()?,
+        })
+    }
+}
+
+impl FromRow for NoticeRow {
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: columns.take()?,
+            subject: columns.take()?,
+            content: columns.take()?,
+            code: columns.take()?,
+            sender: columns.take()?,
+            create_time: columns.take()?,
+        })
+    }
+}
+
+const GROUPS: &str = "select g.id, g.creator_id, g.name, g.description, g.avatar_url, g.lang_tag, \
+                      g.metadata, g.state, g.edge_count, g.max_count, g.create_time, g.update_time \
+                      from group_edge e join groups g on g.id = e.destination_id \
+                      where e.source_id = $1 and e.state <= 3 order by g.id";
+const SCORES: &str = "select leaderboard_id, username, score, subscore, num_score, max_num_score, \
+                      metadata, create_time, update_time, expiry_time from leaderboard_record \
+                      where owner_id = $1 order by leaderboard_id, expiry_time";
+const NOTICES: &str = "select id, subject, content, code, sender_id, create_time \
+                       from notification where user_id = $1 order by create_time, id";
+
+/// Everything that hangs on the account.
+pub async fn belongings(store: &Store, user: UserId) -> Result<Belongings, StoreError> {
+    store
+        .scan(async move |reader: &mut Reader<'_>| {
+            let friends = "select destination_id, state from user_edge where source_id = $1 \
+                           order by destination_id";
+            Ok(Belongings {
+                objects: storage::of_user(reader, user).await?,
+                friends: reader.all(friends, params![user]).await?,
+                groups: reader.all(GROUPS, params![user]).await?,
+                scores: reader.all(SCORES, params![user]).await?,
+                notices: reader.all(NOTICES, params![user]).await?,
+                ledger: wallet::all_entries(reader, user).await?,
+            })
+        })
+        .await
+}
+
+/// An account that is created by an import. Texts may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewAccount {
+    pub username: String,
+    pub display_name: String,
+    pub avatar_url: String,
+    pub lang_tag: String,
+    pub location: String,
+    pub timezone: String,
+    pub email: String,
+    pub custom_id: String,
+    pub facebook_id: String,
+    pub facebook_instant_game_id: String,
+    pub google_id: String,
+    pub gamecenter_id: String,
+    pub steam_id: String,
+    pub apple_id: String,
+    pub create_time: Timestamp,
+    pub update_time: Timestamp,
+    pub verify_time: Timestamp,
+    pub disable_time: Timestamp,
+    pub devices: Vec<String>,
+}
+
+/// What an import writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    pub user: UserId,
+    /// Absent where the account is there already.
+    pub new: Option<NewAccount>,
+    /// A JSON object.
+    pub metadata: String,
+    /// A JSON object of amounts.
+    pub wallet: String,
+    /// All objects that the account is going to have, with their times.
+    pub objects: Vec<(ObjectWrite, Timestamp, Timestamp)>,
+}
+
+/// Writes the account and replaces its objects, or does nothing. False when there is no such account.
+/// [`StoreError::Unique`] when an id, a name or a device is another account's.
+pub async fn import(store: &Store, import: Import) -> Result<bool, StoreError> {
+    store
+        .write(async move |tx: &mut Tx<'_>| {
+            let user = import.user;
+            if let Some(new) = &import.new {
+                create(tx, &import, new).await?;
+            } else {
+                let sql = "update users set metadata = $2, wallet = $3 where id = $1";
+                let (metadata, wallet) =
+                    (Param::json(&import.metadata), Param::json(&import.wallet));
+                if tx.execute(sql, params![user, metadata, wallet]).await? == 0 {
+                    return Ok(false);
+                }
+                tx.execute("delete from storage where user_id = $1", params![user]).await?;
+            }
+            let sql = "insert into storage (collection, key, user_id, value, version, read, write, \
+                       create_time, update_time) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            let rows: Vec<_> = import
+                .objects
+                .iter()
+                .map(|(object, created, updated)| {
+                    let values = vec![
+                        (&object.id.collection).into(),
+                        (&object.id.key).into(),
+                        user.into(),
+                        Param::json(&object.value),
+                        (&object.version).into(),
+                        object.read.into(),
+                        object.write.into(),
+                        (*created).into(),
+                        (*updated).into(),
+                    ];
+                    (sql, values)
+                })
+                .collect();
+            tx.pipeline(&rows).await?;
+            Ok(true)
+        })
+        .await
+}
+
+async fn create(tx: &mut Tx<'_>, import: &Import, new: &NewAccount) -> Result<(), StoreError> {
+    fn set(text: &str) -> Param<'_> {
+        if text.trim().is_empty() { Param::Null } else { Param::from(text.trim()) }
+    }
+    // Of several things that are taken, the databases name different ones.
+    let taken: Option<(UserId,)> =
+        tx.optional("select id from users where id = $1", params![import.user]).await?;
+    if taken.is_some() {
+        return Err(StoreError::Unique("users_pkey".into()));
+    }
+    let lang_tag = if new.lang_tag.is_empty() { "en" } else { &new.lang_tag };
+    let values = [
+        import.user.into(),
+        Param::from(&new.username),
+        set(&new.display_name),
+        set(&new.avatar_url),
+        Param::from(lang_tag),
+        set(&new.location),
+        set(&new.timezone),
+        Param::json(&import.metadata),
+        Param::json(&import.wallet),
+        set(&new.email),
+        set(&new.custom_id),
+        set(&new.facebook_id),
+        set(&new.facebook_instant_game_id),
+        set(&new.google_id),
+        set(&new.gamecenter_id),
+        set(&new.steam_id),
+        set(&new.apple_id),
+        new.create_time.into(),
+        new.update_time.into(),
+        new.verify_time.into(),
+        new.disable_time.into(),
+    ];
+    let sql = "insert into users (id, username, display_name, avatar_url, lang_tag, location, \
+               timezone, metadata, wallet, email, custom_id, facebook_id, \
+               facebook_instant_game_id, google_id, gamecenter_id, steam_id, apple_id, \
+               create_time, update_time, verify_time, disable_time) values ($1, $2, $3, $4, $5, \
+               $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+    tx.execute(sql, &values).await?;
+    for device in &new.devices {
+        let sql = "insert into user_device (id, user_id) values ($1, $2)";
+        tx.execute(sql, params![device, import.user]).await?;
+    }
+    Ok(())
+}
