@@ -112,130 +112,68 @@ fn joining_and_attempts_have_their_limits() {
 }
 
 #[test]
+fn what_is_wrong_with_a_score_is_said() {
+    run(async |bench| {
+        let now = kakera_shards::Clock::system().unix_sec();
+        create(&bench, NewTournament { authoritative: true, ..new("scripts") }).await;
+        let over = NewTournament { start_time: now - 900, end_time: now - 800, ..new("over") };
+        create(&bench, over).await;
+        create(&bench, NewTournament { start_time: now + 900, ..new("soon") }).await;
+        let token = bench.device("device-0001").await.session;
+        for (id, status, code, why) in [
+            ("none", 404, 5, "Tournament not found."),
+            ("over", 404, 5, "Tournament not found or has ended."),
+            ("soon", 400, 9, "Tournament is not active and cannot accept new scores."),
+            ("scripts", 403, 7, "Tournament only allows authoritative score submissions."),
+        ] {
+            let reply = write(&bench, &token, id, json!({"score": 1})).await;
+            assert_eq!(reply.refused(status, code), why, "{id}");
+        }
+        let reply = write(&bench, &token, "soon", json!({"score": 1, "metadata": "no"})).await;
+        assert_eq!(reply.refused(400, 3), "Metadata value must be JSON, if provided.");
+    });
+}
+
+#[test]
 fn what_is_wrong_with_a_request_is_said() {
     run(async |bench| {
         let now = kakera_shards::Clock::system().unix_sec();
         create(&bench, NewTournament { authoritative: true, ..new("scripts") }).await;
-        create(&bench, NewTournament { start_time: now - 900, end_time: now - 800, ..new("over") })
-            .await;
+        let over = NewTournament { start_time: now - 900, end_time: now - 800, ..new("over") };
+        create(&bench, over).await;
         create(&bench, NewTournament { start_time: now + 900, ..new("soon") }).await;
-        create(
-            &bench,
-            NewTournament { start_time: now - 9000, join_required: true, ..new("late") },
-        )
-        .await;
+        let late = NewTournament { start_time: now - 9000, join_required: true, ..new("late") };
+        create(&bench, late).await;
         let token = bench.device("device-0001").await.session;
-        let me = bench.user_id(&token).await;
-        let score = || json!({"score": 1});
-        for (reply, status, code, why) in [
-            (write(&bench, &token, "none", score()).await, 404, 5, "Tournament not found."),
-            (
-                write(&bench, &token, "over", score()).await,
-                404,
-                5,
-                "Tournament not found or has ended.",
-            ),
-            (
-                write(&bench, &token, "soon", score()).await,
-                400,
-                9,
-                "Tournament is not active and cannot accept new scores.",
-            ),
-            (
-                write(&bench, &token, "scripts", score()).await,
-                403,
-                7,
-                "Tournament only allows authoritative score submissions.",
-            ),
-            (
-                ask(&bench, &token, Method::DELETE, "/scripts").await,
-                403,
-                7,
-                "Tournament only allows authoritative score deletions.",
-            ),
-            (ask(&bench, &token, Method::DELETE, "/none").await, 404, 5, "Tournament not found."),
-            (
-                ask(&bench, &token, Method::POST, "/none/join").await,
-                404,
-                5,
-                "Tournament not found.",
-            ),
-            (
-                ask(&bench, &token, Method::POST, "/late/join").await,
-                400,
-                3,
-                "Tournament is not active and cannot accept new joins.",
-            ),
-            (ask(&bench, &token, Method::GET, "/none").await, 404, 5, "Tournament not found."),
-            (ask(&bench, &token, Method::GET, "/over").await, 404, 5, "Tournament has ended."),
-            (
-                ask(&bench, &token, Method::GET, "/soon?limit=101").await,
-                400,
-                3,
-                "Invalid limit - limit must be between 1 and 100.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "/soon?owner_ids=me").await,
-                400,
-                3,
-                "One or more owner IDs are invalid.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "/soon?cursor=what").await,
-                400,
-                3,
-                "Cursor is invalid or expired.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "/soon/owner/me").await,
-                400,
-                3,
-                "Invalid owner ID provided.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, &format!("/none/owner/{me}")).await,
-                404,
-                5,
-                "Tournament not found.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "?category_end=128").await,
-                400,
-                3,
-                "Tournament category end must be >=0 and <128.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "?category_start=5&category_end=4").await,
-                400,
-                3,
-                "Tournament category end must be greater than category start.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "?start_time=9&end_time=8").await,
-                400,
-                3,
-                "Tournament end time must be greater than start time.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "?limit=0").await,
-                400,
-                3,
-                "Limit must be between 1 and 100.",
-            ),
-            (
-                ask(&bench, &token, Method::GET, "?cursor=what").await,
-                400,
-                3,
-                "Cursor is invalid or expired.",
-            ),
-        ] {
-            assert_eq!(reply.refused(status, code), why);
+        let nobody = "00000000-0000-4000-8000-000000000001";
+        // After the method: the path, the status, the code and the sentence.
+        let refusals = "
+            DELETE /scripts 403 7 Tournament only allows authoritative score deletions.
+            DELETE /none 404 5 Tournament not found.
+            POST /none/join 404 5 Tournament not found.
+            POST /late/join 400 3 Tournament is not active and cannot accept new joins.
+            GET /none 404 5 Tournament not found.
+            GET /over 404 5 Tournament has ended.
+            GET /soon?limit=101 400 3 Invalid limit - limit must be between 1 and 100.
+            GET /soon?owner_ids=me 400 3 One or more owner IDs are invalid.
+            GET /soon?cursor=what 400 3 Cursor is invalid or expired.
+            GET /soon/owner/me 400 3 Invalid owner ID provided.
+            GET /none/owner/NOBODY 404 5 Tournament not found.
+            GET ?category_end=128 400 3 Tournament category end must be >=0 and <128.
+            GET ?category_start=5&category_end=4 400 3 Tournament category end must be greater than category start.
+            GET ?start_time=9&end_time=8 400 3 Tournament end time must be greater than start time.
+            GET ?limit=0 400 3 Limit must be between 1 and 100.
+            GET ?cursor=what 400 3 Cursor is invalid or expired.";
+        for line in refusals.trim().lines() {
+            let mut words = line.trim().splitn(5, ' ');
+            let mut word = || words.next().unwrap().to_owned();
+            let (method, path) = (word().parse().unwrap(), word().replace("NOBODY", nobody));
+            let (status, code) = (word().parse().unwrap(), word().parse().unwrap());
+            let reply = ask(&bench, &token, method, &path).await;
+            assert_eq!(reply.refused(status, code), word(), "{line}");
         }
-        assert_eq!(
-            ask(&bench, &token, Method::POST, "/soon/join").await.ok(),
-            json!({}),
-            "nobody need join"
-        );
+        let joined = ask(&bench, &token, Method::POST, "/soon/join").await.ok();
+        assert_eq!(joined, json!({}), "nobody need join");
     });
 }
 

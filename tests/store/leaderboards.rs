@@ -214,7 +214,8 @@ on_both_databases! {
             for (boards, has_ranks) in [(&ranked, true), (&unranked, false)] {
                 let list = boards.around("b", owner, limit, Listing::default()).await.unwrap();
                 let expected: Vec<(i64, i64)> = expected.clone()
-                    .map(|n| (11 - n as i64, if has_ranks { n as i64 + 1 } else { 0 })).collect();
+                    .map(|n: i32| i64::from(n))
+                    .map(|n| (11 - n, if has_ranks { n + 1 } else { 0 })).collect();
                 assert_eq!(scores(&list.records), expected, "{at} {limit} {has_ranks}");
                 cursors.push((list.prev_cursor.is_empty(), list.next_cursor.is_empty()));
                 let next = Listing { cursor: Some(list.next_cursor), ..Listing::default() };
