@@ -10,6 +10,7 @@ use crate::{
     cursor,
     ids::UserId,
     store::{
+        ROW_COUNT_MAX,
         friends::{self as table, FriendRecord, FriendState},
         users::UserRecord,
     },
@@ -76,6 +77,22 @@ impl Friends {
             .map(|record| friend(record, online.next().unwrap_or_default()))
             .collect();
         Ok(api::FriendList { friends, cursor: cursor.unwrap_or_default() })
+    }
+
+    /// Everybody to whom the user has an edge, by id and state alone, for the export of the account; of more
+    /// than [`ROW_COUNT_MAX`] the first.
+    pub async fn all_of(&self, user: UserId) -> Result<Vec<api::Friend>, FriendError> {
+        let limit = u32::try_from(ROW_COUNT_MAX).unwrap_or(u32::MAX);
+        let records = table::list(&self.store, user, None, None, limit).await?;
+        let friend = |record: FriendRecord| {
+            let id = record.user.id.to_string();
+            api::Friend {
+                user: Some(api::User { id, ..api::User::default() }),
+                state: Some(i32::from(record.state as i16)),
+                ..api::Friend::default()
+            }
+        };
+        Ok(records.into_iter().map(friend).collect())
     }
 
     /// A page of the friends of the user's friends, without the user's own.

@@ -10,7 +10,7 @@ use crate::{
     cursor,
     ids::{GroupId, UserId},
     store::{
-        self,
+        self, ROW_COUNT_MAX,
         groups::{self as table, GroupPlace, GroupRecord, GroupSelect, MemberState},
     },
 };
@@ -142,6 +142,14 @@ impl Groups {
             })
             .collect();
         Ok(api::UserGroupList { user_groups, cursor: cursor.unwrap_or_default() })
+    }
+
+    /// Every group that the user is in or asks to join, for the export of the account; of more than
+    /// [`ROW_COUNT_MAX`] the first.
+    pub async fn all_of(&self, user: UserId) -> Result<Vec<api::Group>, GroupError> {
+        let limit = u32::try_from(ROW_COUNT_MAX).unwrap_or(u32::MAX);
+        let records = table::memberships(&self.store, user, None, None, limit).await?;
+        Ok(records.into_iter().map(|record| group(record.group)).collect())
     }
 }
 

@@ -323,6 +323,12 @@ on_both_databases! {
         let all = town.list(0).await;
         assert_eq!(all.len(), 6);
         assert!(all.is_sorted_by_key(|(_, state)| *state), "{all:?}");
+        let known = town.friends.all_of(town.id(0)).await.unwrap();
+        let known = known.into_iter().map(|friend| (friend.user.unwrap().id, friend.state.unwrap()));
+        let id_of = |name: &String| {
+            town.people.iter().find(|(_, other)| other == name).unwrap().0.to_string()
+        };
+        assert!(known.eq(all.iter().map(|(name, state)| (id_of(name), *state))));
         for limit in 1..=7 {
             let (mut found, mut cursor) = (Vec::new(), String::new());
             loop {

@@ -535,6 +535,8 @@ on_both_databases! {
         }
         let of_ann = town.memberships(0).await;
         assert_eq!(of_ann.len(), 4);
+        let whole = town.groups.all_of(town.id(0)).await.unwrap();
+        assert!(whole.iter().map(|group| &group.name).eq(of_ann.iter().map(|(name, _)| name)));
         for limit in 1..=4 {
             let (mut found, mut cursor) = (Vec::new(), String::new());
             loop {

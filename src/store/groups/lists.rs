@@ -11,6 +11,10 @@ use crate::{
     },
 };
 
+/// More rows than this in one page are read apart from the shard: the longest page of players, and the row
+/// that tells of the next one.
+const SHORT_PAGE_LEN: i64 = 101;
+
 /// Somebody in a group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemberRecord {
@@ -107,7 +111,7 @@ async fn edges<T: FromRow + Send + 'static>(
         );
         reader.all(&sql, &params).await
     };
-    store.read(steps).await
+    if limit <= SHORT_PAGE_LEN { store.read(steps).await } else { store.scan(steps).await }
 }
 
 /// Which groups, and in which order.
