@@ -1,7 +1,7 @@
 //! Friends: requests, friendships and blocks between two users. A stateless service over the store; nobody
 //! owns a friendship.
 //!
-//! [`rules`] decides what a call does to the two edges; the service carries it out in one transaction that has
+//! `rules` decides what a call does to the two edges; the service carries it out in one transaction that has
 //! locked both accounts, so that edges and counts always agree. What a call brings about beyond the
 //! store, notifications and the end of a direct message's channel, follows the commit.
 //!

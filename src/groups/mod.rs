@@ -1,7 +1,7 @@
 //! Groups: who founds, joins, leads and leaves them. A stateless service over the store; nobody owns a
 //! group, only its channel, which is chat's.
 //!
-//! [`rules`] decides what an act does to a member; the service carries it out in one transaction that has
+//! `rules` decides what an act does to a member; the service carries it out in one transaction that has
 //! locked the group, so that members and counts always agree, together with the message that the group's
 //! channel keeps of it. What goes out, that message, notifications, and who is taken off the channel,
 //! follows the commit.
