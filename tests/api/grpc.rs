@@ -132,8 +132,9 @@ fn every_call_exists_and_unknown_methods_do_not() {
             assert_eq!(status, if open { "0" } else { "16" }, "{}", rpc.name());
         }
         let bearer = format!("Bearer {}", tokens.session);
-        let request = api::ListFriendsRequest::default();
-        let reply = ask::<calls::ListFriends>(&bench, &bearer, &request, Encoding::Identity).send();
+        let request = api::ListSubscriptionsRequest::default();
+        let reply =
+            ask::<calls::ListSubscriptions>(&bench, &bearer, &request, Encoding::Identity).send();
         assert_eq!(failure(&reply.await.0).0, "12");
         let reply = bench
             .ask(Method::POST, "/nakama.api.Nakama/Nothing")

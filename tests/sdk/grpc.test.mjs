@@ -93,7 +93,7 @@ describe("gRPC", () => {
         assert.equal(await code(call(stub, "AuthenticateDevice", { account: { id: "short" } }, basic("defaultkey"))), grpc.status.INVALID_ARGUMENT);
         const session = await signUp();
         const bearer = metadata(`Bearer ${session.token}`);
-        const unbuilt = await call(stub, "ListTournaments", {}, bearer).catch((error) => error);
+        const unbuilt = await call(stub, "ListSubscriptions", {}, bearer).catch((error) => error);
         assert.equal(unbuilt.code, grpc.status.UNIMPLEMENTED);
         assert.match(unbuilt.details, /not built/);
       });

@@ -488,10 +488,12 @@ mod tests {
         let close =
             |code: u16, reason: &[u8]| frame(0x88, &[&code.to_be_bytes()[..], reason].concat());
         expect(&frame(0x88, b""), &[Seen::Close(1005, String::new())]);
-        for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999] {
+        for code in
+            [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1014, 3000, 3999, 4000, 4999]
+        {
             expect(&close(code, b"bye"), &[Seen::Close(code, "bye".into())]);
         }
-        for code in [0, 999, 1004, 1005, 1006, 1014, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
             expect_fault(&close(code, b""), 1002);
         }
         expect_fault(&frame(0x88, &[3]), 1002);
