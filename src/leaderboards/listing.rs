@@ -282,8 +282,12 @@ impl Leaderboards {
     ) -> (Vec<api::LeaderboardRecord>, u64) {
         let owners = records.iter().map(|record| record.owner).collect();
         let (ranks, count) = self.ranks_of(board, expiry, owners).await;
-        let ranks = ranks.iter().copied().chain(std::iter::repeat(0));
-        let records = records.into_iter().zip(ranks);
+        let mut ranks = ranks.to_vec();
+        for (rank, record) in ranks.iter_mut().zip(&records).filter(|(rank, _)| **rank == 0) {
+            // The record is there, so its rank was lost: a deletion and a write crossed on their way.
+            *rank = self.rank_written(board, expiry, &record.ranked()).await;
+        }
+        let records = records.into_iter().zip(ranks.into_iter().chain(std::iter::repeat(0)));
         (records.map(|(record, rank)| shown(&board.id, expiry, record, rank)).collect(), count)
     }
 
@@ -301,6 +305,10 @@ impl Leaderboards {
         let mut found: HashMap<UserId, ScoreRecord> =
             found.into_iter().map(|record| (record.owner, record)).collect();
         let last = first + scores.len() as u64 - 1;
+        for score in scores.iter().filter(|score| !found.contains_key(&score.owner)) {
+            // A rank without a record: it was deleted since, or the two crossed on their way.
+            self.rank_deleted(board, expiry, score.owner).await;
+        }
         let records: Vec<api::LeaderboardRecord> = (first..)
             .zip(scores)
             // One that was deleted since is not there.

@@ -6,12 +6,13 @@
 //! What others are to do about an event ([`Effects`]) follows the claim; a node that dies in between leaves it
 //! undone.
 //!
-//! Bounds: [`MISSED_MAX`](agenda::MISSED_MAX) missed events of a kind are made up for on each board, then the
+//! Bounds: [`MISSED_MAX`] missed events of a kind are made up for on each board, then the
 //! latest one; those between are counted.
 
 mod agenda;
 mod effects;
 mod service;
 
+pub use agenda::MISSED_MAX;
 pub use effects::{Effects, Event};
 pub use service::Scheduler;

@@ -10,7 +10,10 @@ use kakera::{
         Authority, LeaderboardError, Leaderboards, Listing, NewLeaderboard, Operator, SortOrder,
         Submission, Unranked,
     },
-    store::{Store, leaderboards::definitions},
+    store::{
+        Store,
+        leaderboards::{Place, RankRecord, definitions},
+    },
 };
 use kakera_proto::api;
 use kakera_shards::Clock;
@@ -250,6 +253,26 @@ on_both_databases! {
         let all = boards.all_of_owner(owners[2]).await.unwrap();
         let all: Vec<(&str, i64)> = all.iter().map(|r| (r.leaderboard_id.as_str(), r.score)).collect();
         assert_eq!(all, [("b", 2), ("c", 70)]);
+    }
+
+    async fn ranks_that_lost_track_of_records_find_it_again(bench: Bench) {
+        let boards = boards(&bench.store);
+        let (board, _) = boards.create(new("b", SortOrder::Descending, Operator::Set)).await.unwrap();
+        let owners = [new_id(), new_id(), new_id()];
+        for (n, owner) in owners.iter().enumerate() {
+            write(&boards, "b", score(*owner, n as i64, 0)).await.unwrap();
+        }
+        // What is left behind by messages that overtake each other.
+        boards.rank_deleted(&board, 0, owners[1]).await;
+        let ghost = Place { score: 9, subscore: 0, owner: new_id() };
+        boards.rank_written(&board, 0, &RankRecord { place: ghost, num_score: 1 }).await;
+        let around = boards.around("b", owners[2], 5, Listing::default()).await.unwrap();
+        assert_eq!(scores(&around.records), [(2, 2), (0, 3)]);
+        let listing = Listing { owners: owners.to_vec(), ..Listing::default() };
+        let list = boards.records("b", listing.clone()).await.unwrap();
+        assert_eq!(scores(&list.owner_records)[..2], [(2, 1), (1, 2)]);
+        let list = boards.records("b", listing).await.unwrap();
+        assert_eq!((scores(&list.owner_records), list.rank_count), (vec![(2, 1), (1, 2), (0, 3)], 3));
     }
 
     async fn many_writers_of_one_record_lose_nothing(bench: Bench) {

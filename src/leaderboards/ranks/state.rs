@@ -5,6 +5,10 @@ use hashbrown::{HashMap, HashSet};
 use super::{Ask, PeriodKey, RankReply, RankRequest, Ranks};
 use crate::{ids::UserId, store::leaderboards::RankRecord};
 
+/// How long the ranks of an expired period are kept for those who still ask for them. Whoever asks for past
+/// periods again and again does not have them loaded as often.
+const EXPIRED_KEPT_SEC: i64 = 600;
+
 /// How many of each a shard has at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -37,11 +41,11 @@ enum Period<W> {
     Ready {
         ranks: Ranks,
         used: u64,
+        /// When that was, by the sweeps.
+        used_sec: i64,
     },
     /// More records than a shard has room for.
-    TooLarge {
-        used: u64,
-    },
+    TooLarge { used: u64 },
 }
 
 pub(super) struct Periods<W> {
@@ -51,13 +55,15 @@ pub(super) struct Periods<W> {
     waiting: usize,
     /// Counts the requests; it orders the periods by their last use.
     now: u64,
+    /// The time of the last sweep, in Unix seconds.
+    now_sec: i64,
     pub(super) evicted: u64,
 }
 
 impl<W> Periods<W> {
     pub(super) fn new(limits: Limits) -> Self {
         let by_key = HashMap::new();
-        Self { limits, by_key, records: 0, waiting: 0, now: 0, evicted: 0 }
+        Self { limits, by_key, records: 0, waiting: 0, now: 0, now_sec: 0, evicted: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -83,8 +89,8 @@ impl<W> Periods<W> {
             return Step::Answer(waiter, RankReply::Done);
         }
         match self.by_key.get_mut(&key) {
-            Some(Period::Ready { ranks, used }) => {
-                *used = self.now;
+            Some(Period::Ready { ranks, used, used_sec }) => {
+                (*used, *used_sec) = (self.now, self.now_sec);
                 let before = ranks.len();
                 let reply = answer(ranks, &ask);
                 self.records = self.records + ranks.len() - before;
@@ -188,18 +194,27 @@ impl<W> Periods<W> {
             waiters.into_iter().map(|(ask, waiter)| (waiter, answer(&mut ranks, &ask))).collect();
         // An empty period is soon read again, and anybody may ask for any number of them.
         if !ranks.is_empty() {
-            self.by_key.insert(key.clone(), Period::Ready { ranks, used: self.now });
+            self.by_key.insert(
+                key.clone(),
+                Period::Ready { ranks, used: self.now, used_sec: self.now_sec },
+            );
         }
         answers
     }
 
-    /// Forgets the periods that have expired.
+    /// Forgets the periods that have expired, and that nobody has asked for lately.
     pub(super) fn sweep(&mut self, now: i64) {
+        self.now_sec = now;
         let expired: Vec<PeriodKey> = self
             .by_key
             .iter()
             .filter(|(key, period)| {
-                key.expiry > 0 && key.expiry <= now && !matches!(period, Period::Loading { .. })
+                let used_sec = match period {
+                    Period::Ready { used_sec, .. } => *used_sec,
+                    Period::TooLarge { .. } => 0,
+                    Period::Loading { .. } => return false,
+                };
+                key.expiry > 0 && key.expiry.max(used_sec + EXPIRED_KEPT_SEC) <= now
             })
             .map(|(key, _)| key.clone())
             .collect();
@@ -430,9 +445,18 @@ mod tests {
         let Step::Load(load) = periods.ask(ask, 1) else { panic!() };
         periods.read(&expiring, load, &[record(1, 1)]);
         periods.loaded(&expiring, load, true);
+        let far = 10 * EXPIRED_KEPT_SEC;
         periods.sweep(99);
-        assert_eq!(periods.len(), 1);
-        periods.sweep(100);
+        let again = RankRequest { period: expiring.clone(), ask: of(1) };
+        periods.ask(again.clone(), 1);
+        periods.sweep(far);
+        assert_eq!(periods.len(), 0, "nobody asked for long");
+        let Step::Load(load) = periods.ask(again, 1) else { panic!() };
+        periods.read(&expiring, load, &[record(1, 1)]);
+        periods.loaded(&expiring, load, true);
+        periods.sweep(far + EXPIRED_KEPT_SEC - 1);
+        assert_eq!(periods.len(), 1, "somebody asked after it had expired");
+        periods.sweep(far + EXPIRED_KEPT_SEC);
         assert_eq!((periods.len(), periods.records()), (0, 0));
     }
 }
