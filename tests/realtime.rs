@@ -7,6 +7,7 @@ mod support;
 use std::{
     io::Read as _,
     net::SocketAddr,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -445,14 +446,26 @@ fn clients_that_come_and_go_in_every_way_leave_nothing_behind() {
     let flag = format!("--metrics.prometheus_port={}", ports.console);
     let server = Server::start_with(&[&flag]);
     let address = server.address();
+    // The party that was made last, which may be over.
+    let party = Arc::new(Mutex::new(String::new()));
     let threads: Vec<_> = (0..CLIENTS)
         .map(|n| {
+            let party = Arc::clone(&party);
             std::thread::spawn(move || {
                 let token = sign_in(address, &format!("device-number-{n}"));
                 for round in 0..ROUNDS {
                     let mut client = JsonClient::connect(address, &token, "&status=true");
                     client.call(join_room("lobby"));
                     client.call(json!({"match_create": {"name": "arena"}}));
+                    let known = party.lock().expect("nobody panics").clone();
+                    client.call(json!({"party_join": {"party_id": known}}));
+                    if (n + round) % 3 == 0 {
+                        let open = round % 2 == 0;
+                        let create = json!({"party_create": {"open": open, "max_size": 4}});
+                        let id = client.call(create)["party"]["party_id"].clone();
+                        *party.lock().expect("nobody panics") =
+                            id.as_str().expect("an id").to_owned();
+                    }
                     client.send(json!({"channel_message_send":
                         {"channel_id": "2...lobby", "content": "{}"}}));
                     match (n + round) % 4 {
@@ -486,6 +499,8 @@ fn clients_that_come_and_go_in_every_way_leave_nothing_behind() {
         "nakama_presences",
         "nakama_streams",
         "nakama_memberships",
+        "nakama_parties",
+        "nakama_relayed_matches",
         "nakama_users_with_sessions",
         "nakama_task_panics",
     ] {
