@@ -39,7 +39,7 @@ pub use message::{
     Find, Follow, Join, Leave, List, RemoveUser, Reply, Request, Send, SendTo, Track, Untrack,
 };
 pub use moved::Moved;
-pub use owner::{Entry, HomeCount, Joined, Owner, OwnerLimits, StreamEvent};
+pub use owner::{Entry, HomeCount, Joined, Owner, OwnerLimits, Snapshot, StreamEvent};
 pub use post::{Answer, Post, PostError, SharedPost, Then};
 pub use record::{Departure, JoinCounter, Presence, Reason};
 pub use service::{Limits, Presences, Sessions};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::shown::Snapshot;
 use crate::{ids::SessionId, presence::Presence};
 
 /// Up to this many members, walking the list is as fast as an index and costs no memory.
@@ -17,12 +18,20 @@ pub(super) struct Member {
     pub(super) announced: bool,
 }
 
+impl Member {
+    pub(super) fn is_shown(&self) -> bool {
+        self.announced && !self.presence.hidden
+    }
+}
+
 /// The members of a stream, in no promised order.
 #[derive(Default)]
 pub(super) struct Members {
     list: Vec<Member>,
     /// Where in `list` a session stands; only for long lists.
     index: Option<Box<HashMap<SessionId, usize>>>,
+    /// Who is announced and not hidden; only for long lists, once somebody has asked.
+    shown: Option<Box<Snapshot>>,
 }
 
 impl Members {
@@ -38,9 +47,29 @@ impl Members {
         self.list.iter()
     }
 
-    pub(super) fn get_mut(&mut self, session: SessionId) -> Option<&mut Member> {
-        let position = self.position(session)?;
-        self.list.get_mut(position)
+    pub(super) fn get(&self, session: SessionId) -> Option<&Member> {
+        self.list.get(self.position(session)?)
+    }
+
+    /// Who joined is shown from here on; it is not hidden.
+    pub(super) fn announce(&mut self, session: SessionId) {
+        let Some(position) = self.position(session) else { return };
+        let Some(member) = self.list.get_mut(position) else { return };
+        if !std::mem::replace(&mut member.announced, true)
+            && let Some(shown) = &mut self.shown
+        {
+            shown.add(Arc::clone(&member.presence));
+        }
+    }
+
+    /// Who is announced and not hidden, without a copy of each where there are many.
+    pub(super) fn snapshot(&mut self) -> Snapshot {
+        let shown = || self.list.iter().filter(|member| member.is_shown());
+        let collect = || shown().map(|member| Arc::clone(&member.presence)).collect();
+        if self.list.len() <= INDEX_FROM {
+            return collect();
+        }
+        self.shown.get_or_insert_with(|| Box::new(collect())).as_ref().clone()
     }
 
     /// Adds a session that is not there yet.
@@ -61,6 +90,9 @@ impl Members {
     pub(super) fn remove(&mut self, session: SessionId) -> Option<Member> {
         let position = self.position(session)?;
         let member = self.list.swap_remove(position);
+        if let Some(shown) = self.shown.as_mut().filter(|_| member.is_shown()) {
+            shown.remove(&member.presence);
+        }
         if let Some(index) = &mut self.index {
             index.remove(&session);
             if let Some(moved) = self.list.get(position) {
@@ -69,6 +101,7 @@ impl Members {
             // Half the threshold, so that a stream at the threshold does not build an index at each join.
             if self.list.len() <= INDEX_FROM / 2 {
                 self.index = None;
+                self.shown = None;
                 self.list.shrink_to_fit();
             }
         }

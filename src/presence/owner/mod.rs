@@ -6,6 +6,7 @@
 mod homes;
 mod members;
 mod pending;
+mod shown;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use homes::HomeCount;
 use homes::Homes;
 use members::{Member, Members};
 use pending::Pending;
+pub use shown::Snapshot;
 
 use super::{Departure, JoinCounter, JoinError, Leave, Presence, Reason};
 use crate::{
@@ -56,7 +58,7 @@ pub struct Joined {
     pub new: bool,
     /// Who is there and not hidden, the joining session left out if it is new. Who joined in this same
     /// turn comes with the event that follows.
-    pub presences: Vec<Arc<Presence>>,
+    pub presences: Snapshot,
 }
 
 /// What a stream's members are to be told at the end of a turn. At least one list is not empty.
@@ -145,7 +147,7 @@ impl Owner {
 
         let fresh;
         let new;
-        match state.members.get_mut(session).map(|member| member.presence.join) {
+        match state.members.get(session).map(|member| member.presence.join) {
             None => {
                 if state.members.len() >= self.limits.stream_presences_max {
                     return Err(JoinError::StreamFull);
@@ -177,12 +179,7 @@ impl Owner {
                 fresh = state.note(Some(presence), left);
             }
         }
-        let presences = state
-            .members
-            .iter()
-            .filter(|member| member.announced && !member.presence.hidden)
-            .map(|member| Arc::clone(&member.presence))
-            .collect();
+        let presences = state.members.snapshot();
         if fresh {
             self.dirty.push(stream.clone());
         }
@@ -198,7 +195,7 @@ impl Owner {
         reason: Reason,
     ) -> bool {
         let Some(state) = self.streams.get_mut(stream) else { return false };
-        if state.members.get_mut(session).is_none_or(|member| member.presence.join > join) {
+        if state.members.get(session).is_none_or(|member| member.presence.join > join) {
             return false;
         }
         let Some(Member { presence, announced }) = state.members.remove(session) else {
@@ -264,9 +261,7 @@ impl Owner {
             let Some(state) = self.streams.get_mut(&stream) else { continue };
             let Some(pending) = state.pending.take() else { continue };
             for joined in &pending.joins {
-                if let Some(member) = state.members.get_mut(joined.session) {
-                    member.announced = true;
-                }
+                state.members.announce(joined.session);
             }
             if state.members.is_empty() {
                 self.streams.remove(&stream);
@@ -296,9 +291,9 @@ impl Owner {
     }
 
     /// The session's presence on the stream.
-    pub fn find(&mut self, stream: &StreamId, session: SessionId) -> Option<&Arc<Presence>> {
-        let state = self.streams.get_mut(stream)?;
-        state.members.get_mut(session).map(|member| &member.presence)
+    pub fn find(&self, stream: &StreamId, session: SessionId) -> Option<&Arc<Presence>> {
+        let state = self.streams.get(stream)?;
+        state.members.get(session).map(|member| &member.presence)
     }
 
     /// Who is on the stream: hidden ones, others, or both.
@@ -315,7 +310,7 @@ impl Owner {
         members
             .into_iter()
             .flatten()
-            .filter(|member| member.announced && !member.presence.hidden)
+            .filter(|member| member.is_shown())
             .map(|member| &member.presence)
     }
 

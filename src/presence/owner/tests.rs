@@ -61,7 +61,7 @@ fn a_second_join_changes_nothing_and_shows_oneself() {
 fn joins_of_one_turn_are_one_event_and_in_no_snapshot() {
     let mut owner = Owner::default();
     join(&mut owner, 1, 1);
-    assert_eq!(join(&mut owner, 2, 1).presences, []);
+    assert!(join(&mut owner, 2, 1).presences.is_empty());
     let events = owner.end_turn();
     assert_eq!(events.len(), 1);
     assert_eq!(sessions(&events[0].joins), [session(1), session(2)]);
@@ -124,7 +124,7 @@ fn hidden_presences_are_counted_and_reached_but_never_announced() {
     assert_eq!(owner.count(&room()), 1);
     assert!(!owner.is_visible(&room()));
     assert_eq!(owner.homes(&room()).len(), 1);
-    assert_eq!(join(&mut owner, 2, 1).presences, []);
+    assert!(join(&mut owner, 2, 1).presences.is_empty());
     assert_eq!(sessions(&owner.list(&room(), true, false)), [session(1)]);
     owner.end_turn();
     leave(&mut owner, 1, 1);
@@ -239,6 +239,7 @@ proptest! {
         let mut model: BTreeMap<u16, Presence> = BTreeMap::new();
         let mut counters: BTreeMap<u16, u64> = BTreeMap::new();
         let mut heard: BTreeSet<SessionId> = BTreeSet::new();
+        let mut kept: Vec<(Snapshot, Vec<Arc<Presence>>)> = Vec::new();
         for step in steps {
             match step {
                 Step::Enter { session, newer, hidden, update } => {
@@ -249,6 +250,12 @@ proptest! {
                     let joined = owner.enter(&room(), &Arc::new(wanted.clone()), entry).unwrap();
                     let known = model.get(&session);
                     prop_assert_eq!(joined.new, known.is_none_or(|k| k.join < wanted.join));
+                                        let mut shown: Vec<_> = joined.presences.iter().cloned().collect();
+                    shown.sort_by_key(|presence| presence.session);
+                    let mut expected: Vec<_> = owner.snapshot(&room()).cloned().collect();
+                    expected.sort_by_key(|presence| presence.session);
+                    prop_assert_eq!(&shown, &expected);
+                    kept.push((joined.presences.clone(), joined.presences.iter().cloned().collect()));
                     if joined.new || update {
                         model.insert(session, wanted);
                     }
@@ -291,6 +298,9 @@ proptest! {
                 (home.address, (home.formats().json, home.formats().protobuf, home.members()))
             });
             prop_assert_eq!(counted.collect::<BTreeMap<_, _>>(), homes);
+        }
+        for (snapshot, was) in kept {
+            prop_assert!(snapshot.iter().eq(was.iter()), "a snapshot changed after it was taken");
         }
     }
 }
