@@ -38,10 +38,10 @@ impl Transport for Link {
         }
     }
 
-    fn write_bytes(&self, bytes: Bytes, pace: Pace) -> Result<(), Gone> {
+    fn write_bytes(&self, bytes: &Bytes, pace: Pace) -> Result<(), Gone> {
         match self {
             Self::Plain(socket) => socket.write_bytes(bytes, pace),
-            Self::Tls(socket) => socket.write(&bytes, pace),
+            Self::Tls(socket) => socket.write(bytes, pace),
         }
     }
 

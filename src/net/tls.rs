@@ -139,8 +139,8 @@ impl Transport for TlsSocket {
         Ok(())
     }
 
-    fn write_bytes(&self, bytes: Bytes, pace: Pace) -> Result<(), Gone> {
-        self.write(&bytes, pace)
+    fn write_bytes(&self, bytes: &Bytes, pace: Pace) -> Result<(), Gone> {
+        self.write(bytes, pace)
     }
 
     fn socket(&self) -> &Socket {
@@ -168,7 +168,7 @@ impl Layer {
                 }
             }
         }
-        if records.is_empty() { Ok(()) } else { self.socket.write_bytes(records.into(), pace) }
+        if records.is_empty() { Ok(()) } else { self.socket.write_bytes(&records.into(), pace) }
     }
 
     /// Takes bytes of the peer, and says whether to go on.

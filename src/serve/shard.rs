@@ -272,6 +272,7 @@ fn listen(
         listen: ListenOptions {
             connections_max: share(socket.max_connections, shards),
             per_address_max: socket.max_connections_per_address,
+            send_buffer_bytes: socket.send_buffer_size_bytes,
             ..ListenOptions::default()
         },
         http: HttpLimits {

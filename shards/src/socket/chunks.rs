@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 /// A frame up to this length is copied beside its neighbours; a longer one is sent from where it is.
 pub(super) const COPY_MAX: usize = 2048;
-/// The first buffer of a socket that was drained: most turns fit.
+/// The first buffer of a socket that was drained: most turns fit. One that overflows is exchanged for a
+/// large one, so that a flight of small frames is one piece.
 const SMALL: usize = 1024;
 /// Further buffers of the same flight.
 const LARGE: usize = 16 * 1024;
@@ -95,11 +96,17 @@ impl Chunks {
         }
         self.len += bytes.len();
         let last = self.rest.back_mut().or(self.head.as_mut());
-        if let Some(Chunk::Pooled(buffer)) = last
-            && buffer.capacity() - buffer.len() >= bytes.len()
-        {
-            buffer.extend_from_slice(bytes);
-            return;
+        if let Some(Chunk::Pooled(buffer)) = last {
+            if buffer.capacity() == SMALL && buffer.len() + bytes.len() > SMALL {
+                // A copy of little costs less than a send that has to gather.
+                let small = std::mem::replace(buffer, pool.take(true));
+                buffer.extend_from_slice(&small);
+                pool.give_back(small);
+            }
+            if buffer.capacity() - buffer.len() >= bytes.len() {
+                buffer.extend_from_slice(bytes);
+                return;
+            }
         }
         let chunk = if bytes.len() > LARGE {
             Chunk::Shared(Bytes::copy_from_slice(bytes))
@@ -111,13 +118,13 @@ impl Chunks {
         self.push(chunk);
     }
 
-    pub(super) fn share(&mut self, bytes: Bytes, pool: &mut Pool) {
+    pub(super) fn share(&mut self, bytes: &Bytes, pool: &mut Pool) {
         if bytes.len() <= COPY_MAX {
-            return self.copy(&bytes, pool);
+            return self.copy(bytes, pool);
         }
         self.units = self.units.saturating_add(1);
         self.len += bytes.len();
-        self.push(Chunk::Shared(bytes));
+        self.push(Chunk::Shared(bytes.clone()));
     }
 
     fn push(&mut self, chunk: Chunk) {
@@ -201,7 +208,7 @@ mod tests {
                 let bytes: Vec<u8> = (0..*len).map(|i| byte.wrapping_add(i as u8)).collect();
                 expected.extend_from_slice(&bytes);
                 if *share {
-                    chunks.share(Bytes::from(bytes), &mut pool);
+                    chunks.share(&Bytes::from(bytes), &mut pool);
                 } else {
                     chunks.copy(&bytes, &mut pool);
                 }

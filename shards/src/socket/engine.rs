@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Closed, Consumer, Gone, Pace, SocketConfig,
+    Closed, Consumer, Gone, Pace, Queue, SocketConfig,
     chunks::{Chunks, Pool},
     connect::Connecting,
     counts::Counts,
@@ -150,6 +150,15 @@ pub(super) struct State {
     pub(super) stopping: bool,
 }
 
+/// How the pump passes the time without work, in microseconds of the clock.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Rest {
+    #[default]
+    None,
+    /// It looks for work, and looked last at `until`.
+    Lingering { since: u64, until: u64 },
+}
+
 pub(super) struct Engine {
     pub(super) state: RefCell<State>,
     pub(super) config: SocketConfig,
@@ -157,6 +166,9 @@ pub(super) struct Engine {
     pub(super) clock: Clock,
     pub(super) timers: Timers,
     pub(super) asleep: Cell<bool>,
+    pub(super) rest: Cell<Rest>,
+    /// What the last rest says of the next.
+    pub(super) rests_are_short: Cell<bool>,
     pub(super) pump: RefCell<Option<Waker>>,
     pub(super) ended: Cell<bool>,
     pub(super) myself: Weak<Engine>,
@@ -217,6 +229,8 @@ impl Engine {
             clock,
             timers: runtime::timers(),
             asleep: Cell::new(false),
+            rest: Cell::default(),
+            rests_are_short: Cell::new(false),
             pump: RefCell::new(None),
             ended: Cell::new(false),
             myself: myself.clone(),
@@ -293,11 +307,14 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn is_blocked(&self, key: Key) -> bool {
+    pub(super) fn queue(&self, key: Key) -> Queue {
         let state = self.state.borrow();
-        let turn = state.turn;
-        let blocked = |slot: &Slot| slot.sending && turn.wrapping_sub(slot.send_turn) > 2;
-        state.slots.get(key).is_some_and(blocked)
+        let queue = |slot: &Slot| Queue {
+            bytes: slot.queued_bytes(),
+            writes: slot.queued_writes(),
+            blocked: slot.sending && state.turn.wrapping_sub(slot.send_turn) > 2,
+        };
+        state.slots.get(key).map(queue).unwrap_or_default()
     }
 
     pub(super) fn notify_writable(&self, key: Key, below: usize) {

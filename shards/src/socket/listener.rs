@@ -34,7 +34,8 @@ pub struct ListenOptions {
     /// closed at once. Zero for no limit.
     pub per_address_max: u32,
     /// Bytes that the kernel holds for a peer that does not take them (it doubles this for its own
-    /// needs). A small buffer finds slow peers early and bounds the kernel's memory.
+    /// needs). A small buffer finds slow peers early and bounds the kernel's memory. Zero leaves it to the
+    /// kernel, which grows it as the connection needs, up to the last number of `net.ipv4.tcp_wmem`.
     pub send_buffer_bytes: usize,
 }
 
@@ -105,7 +106,9 @@ pub(super) fn listen(
     socket.set_reuse_port(true)?;
     // Accepted sockets inherit both.
     socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(options.send_buffer_bytes)?;
+    if options.send_buffer_bytes > 0 {
+        socket.set_send_buffer_size(options.send_buffer_bytes)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(options.backlog)?;
     let address = socket.local_addr()?.as_socket().unwrap_or(address);

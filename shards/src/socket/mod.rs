@@ -82,6 +82,17 @@ pub enum Pace {
     Paced,
 }
 
+/// What waits to be sent on a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Bytes that the kernel has not taken.
+    pub bytes: usize,
+    /// Writes that wait behind the send in flight, if there is one.
+    pub writes: usize,
+    /// The kernel takes no more for now: a send has been in flight for more than two turns.
+    pub blocked: bool,
+}
+
 /// Why a socket ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
@@ -202,8 +213,13 @@ impl Socket {
     }
 
     /// Queues bytes; long ones are sent from where they are.
-    pub fn write_bytes(&self, bytes: Bytes, pace: Pace) -> Result<(), Gone> {
+    pub fn write_bytes(&self, bytes: &Bytes, pace: Pace) -> Result<(), Gone> {
         self.engine.write(self.key, pace, |chunks, pool| chunks.share(bytes, pool))
+    }
+
+    /// What waits to be sent, all at one look.
+    pub fn queue(&self) -> Queue {
+        self.engine.queue(self.key)
     }
 
     /// Bytes that the kernel has not taken.
@@ -214,11 +230,6 @@ impl Socket {
     /// Writes that wait behind the send in flight, if there is one.
     pub fn queued_writes(&self) -> usize {
         self.engine.read(self.key, Slot::queued_writes).unwrap_or(0)
-    }
-
-    /// Whether the kernel takes no more for now: a send has been in flight for more than two turns.
-    pub fn is_blocked(&self) -> bool {
-        self.engine.is_blocked(self.key)
     }
 
     /// Asks for one [`Consumer::writable`] when at most `below` bytes are queued.

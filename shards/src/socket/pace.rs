@@ -21,6 +21,8 @@ pub(super) struct Pacer {
     load: f64,
     sampled_at: u64,
     slept: u64,
+    /// Of the time that the pump slept: how long it kept the core nevertheless, looking for work.
+    lingered: u64,
     cpu: u64,
 }
 
@@ -32,6 +34,7 @@ impl Pacer {
             load: 0.0,
             sampled_at: now,
             slept: 0,
+            lingered: 0,
             cpu: thread_cpu_micros(),
         }
     }
@@ -58,12 +61,18 @@ impl Pacer {
         self.slept += micros;
     }
 
+    /// The pump looked for work this long and found none.
+    pub(super) fn lingered(&mut self, micros: u64) {
+        self.slept += micros;
+        self.lingered += micros;
+    }
+
     /// Samples the load when a sample is due. True where it did.
     pub(super) fn turn(&mut self, now: u64) -> bool {
         let due = now.saturating_sub(self.sampled_at) >= SAMPLE_MICROS;
         if due {
             let cpu = thread_cpu_micros();
-            self.sample(now, cpu.saturating_sub(self.cpu));
+            self.sample(now, cpu.saturating_sub(self.cpu + self.lingered));
             self.cpu = cpu;
         }
         due
@@ -80,6 +89,7 @@ impl Pacer {
         let share = ((self.load - RELAXED) / (FULL - RELAXED)).clamp(0.0, 1.0);
         self.window = (self.window_max as f64 * share) as u64;
         self.slept = 0;
+        self.lingered = 0;
         self.sampled_at = now;
     }
 }
@@ -115,6 +125,15 @@ mod tests {
         pacer.slept(FORGET_MICROS);
         pacer.sample(FORGET_MICROS, FORGET_MICROS);
         assert_eq!(pacer.window_micros(), 4000);
+    }
+
+    #[test]
+    fn time_spent_looking_for_work_is_no_load() {
+        let mut pacer = Pacer::new(4000, 0);
+        pacer.cpu = 0;
+        pacer.lingered(FORGET_MICROS);
+        pacer.sample(FORGET_MICROS, 0);
+        assert_eq!((pacer.window_micros(), pacer.lingered), (0, 0));
     }
 
     #[test]

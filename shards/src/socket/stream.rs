@@ -27,7 +27,7 @@ const WRITE_RESUME: usize = 64 * 1024;
 pub trait Transport: Clone + 'static {
     fn consume(&self, consumer: Rc<dyn Consumer>);
     fn write(&self, bytes: &[u8], pace: Pace) -> Result<(), Gone>;
-    fn write_bytes(&self, bytes: Bytes, pace: Pace) -> Result<(), Gone>;
+    fn write_bytes(&self, bytes: &Bytes, pace: Pace) -> Result<(), Gone>;
     /// The connection underneath.
     fn socket(&self) -> &Socket;
     /// See [`Socket::close`].
@@ -51,7 +51,7 @@ impl Transport for Socket {
         Socket::write(self, bytes, pace)
     }
 
-    fn write_bytes(&self, bytes: Bytes, pace: Pace) -> Result<(), Gone> {
+    fn write_bytes(&self, bytes: &Bytes, pace: Pace) -> Result<(), Gone> {
         Socket::write_bytes(self, bytes, pace)
     }
 

@@ -173,7 +173,7 @@ fn a_half_closed_peer_still_gets_what_is_queued() {
             }
             fn ended(&self) {
                 let answer = self.1.take().repeat(1000);
-                self.0.write_bytes(answer.into(), Pace::Now).unwrap();
+                self.0.write_bytes(&answer.into(), Pace::Now).unwrap();
                 self.0.close();
             }
             fn closed(&self, _: Closed) {}
@@ -206,7 +206,7 @@ fn a_reset_in_the_middle_of_a_send_ends_the_socket() {
             .listen(any(), ListenOptions::default(), move |socket| {
                 let closed = closed.clone();
                 socket.consume(Rc::new(Echo { socket: socket.clone(), pace: Pace::Now, closed }));
-                socket.write_bytes(vec![1; 32 << 20].into(), Pace::Now).unwrap();
+                socket.write_bytes(&vec![1; 32 << 20].into(), Pace::Now).unwrap();
             })
             .unwrap();
         let address = listening.address();
@@ -233,7 +233,7 @@ fn a_peer_that_takes_nothing_is_cut() {
             .listen(any(), ListenOptions::default(), move |socket| {
                 let closed = closed.clone();
                 socket.consume(Rc::new(Echo { socket: socket.clone(), pace: Pace::Now, closed }));
-                socket.write_bytes(vec![1; 32 << 20].into(), Pace::Now).unwrap();
+                socket.write_bytes(&vec![1; 32 << 20].into(), Pace::Now).unwrap();
             })
             .unwrap();
         let stream = dial(listening.address());
@@ -690,7 +690,7 @@ fn a_slow_peer_gets_all_of_a_closed_socket_even_after_the_linger() {
             .listen(any(), ListenOptions::default(), |socket| {
                 let (pace, closed) = (Pace::Now, Rc::default());
                 socket.consume(Rc::new(Echo { socket: socket.clone(), pace, closed }));
-                socket.write_bytes(pattern(100_000).into(), Pace::Now).unwrap();
+                socket.write_bytes(&pattern(100_000).into(), Pace::Now).unwrap();
                 socket.close();
             })
             .unwrap();

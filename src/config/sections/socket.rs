@@ -56,6 +56,9 @@ section! {
         max_header_size_bytes: usize = 16_384, at_least(1024), at_most(1_048_576), ours;
         /// Most bytes that wait for one client; a client that is slower is disconnected.
         outgoing_queue_size_bytes: usize = 1_048_576, at_least(4096), ours;
+        /// Bytes that the kernel holds for one client before they count as waiting; it takes twice as much
+        /// memory. 0 lets it grow as it does for any connection.
+        send_buffer_size_bytes: usize = 0, ours;
         /// Longest time that a busy core holds broadcasts back so that they leave together, in milliseconds. 0 never does.
         flush_window_max_ms: u32 = 5, at_most(100), ours;
     }

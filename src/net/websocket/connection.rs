@@ -99,14 +99,13 @@ impl WsSocket {
         if inner.phase.get() != Phase::Open {
             return Err(SendError::Closed);
         }
-        let socket = inner.link.socket();
-        let long = socket.queued_writes() >= inner.config.outgoing_queue_len_max;
-        let queued = socket.queued_bytes();
-        let room = inner.config.outgoing_queue_bytes_max.saturating_sub(queued);
-        if long && socket.is_blocked() || queued > 0 && frame.len() > room {
+        let queue = inner.link.socket().queue();
+        let long = queue.writes >= inner.config.outgoing_queue_len_max;
+        let room = inner.config.outgoing_queue_bytes_max.saturating_sub(queue.bytes);
+        if long && queue.blocked || queue.bytes > 0 && frame.len() > room {
             return Err(SendError::QueueFull);
         }
-        inner.link.write_bytes(frame.bytes().clone(), pace).map_err(|_| SendError::Closed)
+        inner.link.write_bytes(frame.bytes(), pace).map_err(|_| SendError::Closed)
     }
 
     /// Sends what is queued and a close; ends the connection when the peer's close comes or
