@@ -252,3 +252,65 @@ impl Socket {
         Some((first & 0x0f, from, from + length))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A socket, and the other end of its connection after the handshake.
+    async fn opened() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut head).await.unwrap();
+            }
+            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").await.unwrap();
+            stream
+        };
+        let (token, format) = ("t", Format::Json);
+        let opening = Opening { target, format, token, appear_online: false, receive_bytes: None };
+        let (socket, stream) = tokio::join!(Socket::open(opening), serve);
+        (socket.unwrap(), stream)
+    }
+
+    #[tokio::test]
+    async fn frames_that_come_in_pieces_are_handed_out_whole() {
+        let (mut socket, mut server) = opened().await;
+        let long = vec![b'x'; 300];
+        let mut bytes = vec![0x81, 2, b'h', b'i', 0x81, 126, 1, 44];
+        bytes.extend_from_slice(&long);
+        let serve = async {
+            for piece in bytes.chunks(7) {
+                server.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let mut seen = Vec::new();
+        let read = async {
+            while seen.len() < 2 {
+                socket.drain(|payload| seen.push(payload.to_vec())).await.unwrap();
+            }
+        };
+        tokio::join!(serve, read);
+        assert_eq!(seen, [b"hi".to_vec(), long]);
+    }
+
+    #[tokio::test]
+    async fn a_ping_is_answered_with_its_payload_and_a_close_ends_the_socket() {
+        let (mut socket, mut server) = opened().await;
+        server.write_all(&[0x89, 1, b'p', 0x88, 0]).await.unwrap();
+        let error = socket.drain(|_| {}).await.unwrap_err();
+        assert_eq!(error.to_string(), "the server closed the socket");
+        let mut pong = [0; 7];
+        server.read_exact(&mut pong).await.unwrap();
+        assert_eq!(pong[..2], [0x8a, 0x81], "a masked pong of one byte");
+        assert_eq!(pong[6] ^ pong[2], b'p');
+    }
+}

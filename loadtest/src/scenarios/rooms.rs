@@ -1,6 +1,6 @@
 //! Chat rooms: what fan-out costs. Some members of each room send, all members hear it.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use anyhow::Result;
 use clap::Args;
@@ -126,13 +126,11 @@ impl Line {
         self.format.encode("", envelopes::channel_message(&self.channel, content))
     }
 
-    /// Counts a delivery; acknowledgements and presence events are none.
-    fn heard(&self, payload: &[u8]) -> bool {
-        let due = self.stamp.due(payload);
-        if let Some(due) = due {
-            self.stage.done(DELIVERY, due.elapsed());
-        }
-        due.is_some()
+    /// Counts a delivery and tells when it was due; acknowledgements and presence events are none.
+    fn heard(&self, payload: &[u8]) -> Option<Instant> {
+        let due = self.stamp.due(payload)?;
+        self.stage.done(DELIVERY, due.elapsed());
+        Some(due)
     }
 
     pub async fn listen(self, mut player: Player) -> Result<()> {
@@ -142,19 +140,22 @@ impl Line {
         player.listen_until(self.clock.end, heard).await
     }
 
-    /// Sends the next message as soon as it hears an earlier one, `depth` of them on their way.
+    /// Sends the next message as soon as it hears an earlier one of its own, `depth` of them on their way.
     async fn speak_when_heard(self, mut player: Player, depth: usize) -> Result<()> {
-        let (mut under_way, mut sent) = (0, 0);
+        let (mut under_way, mut sent) = (VecDeque::with_capacity(depth), 0);
         while !self.clock.is_over() {
-            while under_way < depth {
-                player.socket.queue_payload(&self.message(Instant::now()));
-                under_way += 1;
+            while under_way.len() < depth {
+                let now = Instant::now();
+                player.socket.queue_payload(&self.message(now));
+                under_way.push_back(now);
                 sent += 1;
             }
             player.socket.flush().await?;
-            // Others' messages free a place too: with several senders a room turns at its own pace.
+            // A message is known by when it was due, to the nanosecond.
             let heard = |payload: &[u8]| {
-                under_way -= usize::from(self.heard(payload) && under_way > 0);
+                if self.heard(payload).is_some_and(|due| under_way.front() == Some(&due)) {
+                    under_way.pop_front();
+                }
             };
             match tokio::time::timeout_at(self.clock.end.into(), player.socket.drain(heard)).await {
                 Ok(result) => result?,

@@ -109,3 +109,34 @@ impl Stage {
         self.measure.borrow().clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn stage(index: usize, threads: usize, seed: &str) -> Stage {
+        let options = Arc::new(Options::parse_from(["loadtest", "--seed", seed, "echo"]));
+        let (tell, _events) = std::sync::mpsc::sync_channel(1);
+        let share = Share { index, threads, start: &|is_ready| is_ready, tell: &tell };
+        Stage::new(&options, &share)
+    }
+
+    #[test]
+    fn shares_add_up_to_the_whole() {
+        for (total, threads) in [(10, 3), (2, 4), (64, 1)] {
+            let shares = (0..threads).map(|index| stage(index, threads, "1").share(total));
+            assert_eq!(shares.sum::<usize>(), total, "{total} over {threads}");
+        }
+        assert_eq!(stage(0, 4, "1").rate(Some(100.0)), Some(25.0));
+    }
+
+    #[test]
+    fn players_choose_for_themselves_and_alike_with_the_same_seed() {
+        let first = |index, player, seed| stage(index, 2, seed).chance(player).u64(..);
+        assert_eq!(first(0, 7, "1"), first(0, 7, "1"));
+        let others = [first(0, 8, "1"), first(1, 7, "1"), first(0, 7, "2")];
+        assert!(others.iter().all(|other| *other != first(0, 7, "1")), "{others:?}");
+    }
+}

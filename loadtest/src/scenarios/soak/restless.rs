@@ -330,10 +330,10 @@ impl Restless {
     }
 }
 
-/// Gone or full, as servers word it.
+/// Gone, full, or asked for before, as servers word it.
 fn is_a_race(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["not found", "full", "closed", "not a member", "not a party"]
+    ["not found", "full", "closed", "duplicate", "already member"]
         .iter()
         .any(|words| message.contains(words))
 }
