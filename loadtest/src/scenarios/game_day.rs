@@ -39,7 +39,7 @@ pub struct GameDay {
     #[arg(long, default_value_t = 1_000)]
     players: usize,
     /// Seconds that a player stays in its match.
-    #[arg(long, default_value = "3", value_parser = seconds)]
+    #[arg(long, default_value = "2", value_parser = seconds)]
     stay: Duration,
     /// Match messages a second of each player.
     #[arg(long, default_value_t = 10.0)]
@@ -111,9 +111,15 @@ impl Day {
         let mut player = account.connect(&self.stage.options, true).await?;
         self.stage.done("connect", start.elapsed());
         self.chat(&mut player).await?;
-        self.play_match(&mut player).await?;
+        let id = self.enter_match(&mut player).await?;
+        self.play_match(&mut player, &id).await?;
+        if self.clock.is_over() {
+            // All who are still here would leave at the same moment, which no day brings.
+            return player.socket.close().await;
+        }
+        self.act("match leave", &mut player, envelopes::leave_match(&id)).await?;
         let start = Instant::now();
-        let status = write(&mut http, &account.bearer(), 0, 256).await?;
+        let status = write(&mut http, &account.bearer(), 0..1, 256).await?;
         self.answered("storage write", status, start);
         player.socket.close().await
     }
@@ -146,16 +152,14 @@ impl Day {
         Ok(())
     }
 
-    async fn play_match(&mut self, player: &mut Player) -> Result<()> {
-        let id = self.enter_match(player).await?;
+    async fn play_match(&mut self, player: &mut Player, id: &str) -> Result<()> {
         let end = (Instant::now() + self.plan.stay).min(self.clock.end);
         let mut pace = Pace::even(Instant::now(), self.plan.hz, self.chance.f64());
         while pace.peek() < end {
             let due = pace.advance();
             player.listen_until(due, |_| self.stage.count("match data heard")).await?;
-            player.socket.send("", envelopes::match_data(&id, vec![b'm'; 32])).await?;
+            player.socket.send("", envelopes::match_data(id, vec![b'm'; 32])).await?;
         }
-        self.act("match leave", player, envelopes::leave_match(&id)).await?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::accounts,
+    cast::{accounts, join_all},
     pacing::Rate,
     requests::{ask_in_turns, connections, status},
 };
@@ -37,8 +37,12 @@ impl Story for Leaderboard {
         let count = stage.share(self.connections);
         let players = accounts(stage, count).await?;
         let mut lines = connections(stage, count).await?;
-        for (http, player) in lines.iter_mut().zip(&players) {
-            let status = post_score(http, player, &self.id, 1).await?;
+        let posted = lines
+            .iter_mut()
+            .zip(&players)
+            .map(|(http, player)| post_score(http, player, &self.id, 1));
+        for status in join_all(posted).await {
+            let status = status?;
             ensure!(status == 200, "leaderboard {}: a score answered {status}", self.id);
         }
         Ok((lines, players))

@@ -1,13 +1,13 @@
 //! Players save their game and load it.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::accounts,
+    cast::{accounts, join_all},
     pacing::Rate,
     requests::{ask_in_turns, connections, status},
 };
@@ -44,11 +44,14 @@ impl Story for Storage {
         let count = stage.share(self.connections);
         let players = accounts(stage, count).await?;
         let mut lines = connections(stage, count).await?;
-        for (http, player) in lines.iter_mut().zip(&players) {
-            for object in 0..self.objects.max(1) {
-                let status = write(http, &player.bearer(), object, self.size).await?;
-                anyhow::ensure!(status == 200, "a storage write answered {status}");
-            }
+        let objects = 0..self.objects.max(1);
+        let written = lines.iter_mut().zip(&players).map(|(http, player)| {
+            let objects = objects.clone();
+            async move { write(http, &player.bearer(), objects, self.size).await }
+        });
+        for status in join_all(written).await {
+            let status = status?;
+            ensure!(status == 200, "a storage write answered {status}");
         }
         Ok((lines, players))
     }
@@ -62,7 +65,10 @@ impl Story for Storage {
             // Spread evenly: with 20 of 100, every fifth call writes.
             let is_write = (asked + 1) * u64::from(writes) / 100 > asked * u64::from(writes) / 100;
             if is_write {
-                Ok(("storage write", write(http, &player.bearer(), object, size).await?))
+                Ok((
+                    "storage write",
+                    write(http, &player.bearer(), object..object + 1, size).await?,
+                ))
             } else {
                 let body = format!(
                     "{{\"object_ids\":[{{\"collection\":\"{COLLECTION}\",\"key\":\"save-{object}\",\
@@ -77,13 +83,19 @@ impl Story for Storage {
     }
 }
 
-/// Writes a player's object and gives the answer's status.
-pub async fn write(http: &mut Http, bearer: &str, object: u64, size: usize) -> Result<u16> {
+/// Writes these objects of a player in one call and gives the answer's status.
+pub async fn write(http: &mut Http, bearer: &str, objects: Range<u64>, size: usize) -> Result<u16> {
     let fill = "x".repeat(size.saturating_sub("{\"s\":\"\"}".len()));
-    let body = format!(
-        "{{\"objects\":[{{\"collection\":\"{COLLECTION}\",\"key\":\"save-{object}\",\
-         \"value\":\"{{\\\"s\\\":\\\"{fill}\\\"}}\",\"permission_read\":1,\"permission_write\":1}}]}}"
-    );
+    let objects: Vec<String> = objects
+        .map(|object| {
+            format!(
+                "{{\"collection\":\"{COLLECTION}\",\"key\":\"save-{object}\",\
+                 \"value\":\"{{\\\"s\\\":\\\"{fill}\\\"}}\",\
+                 \"permission_read\":1,\"permission_write\":1}}"
+            )
+        })
+        .collect();
+    let body = format!("{{\"objects\":[{}]}}", objects.join(","));
     let request = Request { method: "PUT", path: "/v2/storage", body: &body };
     Ok(http.send(bearer, request).await?.status)
 }
