@@ -198,7 +198,7 @@ impl Socket {
                 self.queue_frame(OPCODE_PONG, &payload);
                 self.flush().await
             }
-            OPCODE_CLOSE => bail!("the server closed the socket"),
+            OPCODE_CLOSE => bail!(closed(&self.input[from..to])),
             _ => Ok(()),
         }
     }
@@ -250,6 +250,18 @@ impl Socket {
         let from = self.consumed + header;
         self.consumed = from + length;
         Some((first & 0x0f, from, from + length))
+    }
+}
+
+/// What the server said when it closed: RFC 6455 puts a code and a reason into the frame.
+fn closed(payload: &[u8]) -> String {
+    match payload {
+        [high, low, reason @ ..] => format!(
+            "the server closed the socket: {} {}",
+            u16::from_be_bytes([*high, *low]),
+            String::from_utf8_lossy(reason)
+        ),
+        _ => "the server closed the socket".to_owned(),
     }
 }
 
@@ -305,9 +317,9 @@ mod tests {
     #[tokio::test]
     async fn a_ping_is_answered_with_its_payload_and_a_close_ends_the_socket() {
         let (mut socket, mut server) = opened().await;
-        server.write_all(&[0x89, 1, b'p', 0x88, 0]).await.unwrap();
+        server.write_all(&[0x89, 1, b'p', 0x88, 4, 3, 232, b'b', b'y']).await.unwrap();
         let error = socket.drain(|_| {}).await.unwrap_err();
-        assert_eq!(error.to_string(), "the server closed the socket");
+        assert_eq!(error.to_string(), "the server closed the socket: 1000 by");
         let mut pong = [0; 7];
         server.read_exact(&mut pong).await.unwrap();
         assert_eq!(pong[..2], [0x8a, 0x81], "a masked pong of one byte");
