@@ -13,27 +13,26 @@ use crate::{
     storage::{ObjectDraft, ObjectId, shown},
     store::{
         self, StoreError,
-        transfer::{self, Belongings, GroupRow, Import, NewAccount, NoticeRow, ScoreRow},
+        transfer::{self, Belongings, Import, NewAccount, NoticeRow, ScoreRow},
         users::USERNAME_UNIQUE,
         wallet::LedgerRecord,
     },
 };
 
 impl Accounts {
-    /// The account with all that belongs to it, but for what it has sent to channels.
+    /// The account with all that belongs to it alone; its friends, groups and messages are their modules'
+    /// to add.
     pub async fn export(&self, user: UserId) -> Result<console::AccountExport, AccountError> {
         let account = self.get(user).await?;
-        let Belongings { objects, friends, groups, scores, notices, ledger } =
+        let Belongings { objects, scores, notices, ledger } =
             transfer::belongings(&self.store, user).await?;
         Ok(console::AccountExport {
             account: Some(account),
             objects: objects.into_iter().map(shown).collect(),
-            friends: friends.into_iter().map(friend).collect(),
-            groups: groups.into_iter().map(group).collect(),
-            messages: Vec::new(),
             leaderboard_records: scores.into_iter().map(|row| score(user, row)).collect(),
             notifications: notices.into_iter().map(notice).collect(),
             wallet_ledgers: ledger.into_iter().map(entry).collect(),
+            ..console::AccountExport::default()
         })
     }
 
@@ -130,31 +129,6 @@ fn stored(time: Option<Timestamp>) -> store::Timestamp {
 
 fn told(time: store::Timestamp) -> Timestamp {
     Timestamp { seconds: time.unix_sec(), nanos: 0 }
-}
-
-fn friend((user, state): (UserId, i32)) -> api::Friend {
-    api::Friend {
-        user: Some(api::User { id: user.to_string(), ..api::User::default() }),
-        state: Some(state),
-        ..api::Friend::default()
-    }
-}
-
-fn group(row: GroupRow) -> api::Group {
-    api::Group {
-        id: row.id.to_string(),
-        creator_id: row.creator.to_string(),
-        name: row.name,
-        description: row.description.unwrap_or_default(),
-        lang_tag: row.lang_tag,
-        metadata: row.metadata,
-        avatar_url: row.avatar_url.unwrap_or_default(),
-        open: Some(row.state == 0),
-        edge_count: row.edge_count,
-        max_count: row.max_count,
-        create_time: Some(told(row.create_time)),
-        update_time: Some(told(row.update_time)),
-    }
 }
 
 fn score(owner: UserId, row: ScoreRow) -> api::LeaderboardRecord {

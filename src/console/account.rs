@@ -99,8 +99,11 @@ impl Console {
         request: &console::AccountId,
     ) -> Result<console::AccountExport, Error> {
         let user = requested(&request.id)?;
-        let mut export = self.services.accounts.export(user).await?;
-        export.messages = self.services.history.sent_by(user).await?;
+        let services = &self.services;
+        let mut export = services.accounts.export(user).await?;
+        export.friends = services.friends.all_of(user).await?;
+        export.groups = services.groups.all_of(user).await?;
+        export.messages = services.history.sent_by(user).await?;
         Ok(export)
     }
 

@@ -23,6 +23,8 @@ use crate::{
     chat::History,
     config::Config,
     error::{Error, ErrorKind},
+    friends::Friends,
+    groups::Groups,
     leaderboards::Leaderboards,
     net::{HttpService, Request, Response},
     notifications::Notifications,
@@ -65,6 +67,8 @@ pub struct ConsoleServices {
     pub notifications: Notifications,
     pub wallets: Wallets,
     pub history: History,
+    pub friends: Friends,
+    pub groups: Groups,
 }
 
 impl ConsoleServices {
@@ -75,12 +79,15 @@ impl ConsoleServices {
         (store, clock, rng): (Store, Clock, Rng),
         (revoked, attempts): (SessionCache, Rc<dyn AskAttempts>),
         (accounts, notifications): (Accounts, Notifications),
+        (friends, groups): (Friends, Groups),
         leaderboards: Leaderboards,
     ) -> Result<Self, AuthError> {
         Ok(Self {
             storage: Storage::new(store.clone()),
             wallets: Wallets::new(store.clone(), rng),
             history: History::new(store.clone()),
+            friends,
+            groups,
             sign_in: SignIn::new(config, (store, clock), (revoked, attempts))?,
             accounts,
             notifications,

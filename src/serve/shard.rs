@@ -183,6 +183,7 @@ fn build(
         (store.clone(), clock.clone(), rng.clone()),
         (revoked, ports),
         (services.accounts.clone(), notifications.clone()),
+        (services.friends.clone(), services.groups.clone()),
         leaderboards.clone(),
     )?;
     let console = Rc::new(Console::new(ConsoleSettings::new(config), console));

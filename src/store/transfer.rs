@@ -9,24 +9,6 @@ use super::{
 };
 use crate::{ids::UserId, params};
 
-/// A group that the account asked to join or is a member of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupRow {
-    pub id: Uuid,
-    pub creator: UserId,
-    pub name: String,
-    pub description: Option<String>,
-    pub avatar_url: Option<String>,
-    pub lang_tag: String,
-    pub metadata: String,
-    /// 0 is open.
-    pub state: i32,
-    pub edge_count: i32,
-    pub max_count: i32,
-    pub create_time: Timestamp,
-    pub update_time: Timestamp,
-}
-
 /// A leaderboard's record of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScoreRow {
@@ -53,35 +35,13 @@ pub struct NoticeRow {
     pub create_time: Timestamp,
 }
 
-/// What hangs on an account besides itself and what it has sent.
+/// What hangs on an account alone: not what it has sent, nor its edges to friends and groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Belongings {
     pub objects: Vec<ObjectRecord>,
-    /// The others, and the state of the account's edge to them.
-    pub friends: Vec<(UserId, i32)>,
-    pub groups: Vec<GroupRow>,
     pub scores: Vec<ScoreRow>,
     pub notices: Vec<NoticeRow>,
     pub ledger: Vec<LedgerRecord>,
-}
-
-impl FromRow for GroupRow {
-    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: columns.take()?,
-            creator: columns.take()?,
-            name: columns.take()?,
-            description: columns.take()?,
-            avatar_url: columns.take()?,
-            lang_tag: columns.take()?,
-            metadata: columns.take()?,
-            state: columns.take()?,
-            edge_count: columns.take()?,
-            max_count: columns.take()?,
-            create_time: columns.take()?,
-            update_time: columns.take()?,
-        })
-    }
 }
 
 impl FromRow for ScoreRow {
@@ -114,10 +74,6 @@ impl FromRow for NoticeRow {
     }
 }
 
-const GROUPS: &str = "select g.id, g.creator_id, g.name, g.description, g.avatar_url, g.lang_tag, \
-                      g.metadata, g.state, g.edge_count, g.max_count, g.create_time, g.update_time \
-                      from group_edge e join groups g on g.id = e.destination_id \
-                      where e.source_id = $1 and e.state <= 3 order by g.id";
 const SCORES: &str = "select leaderboard_id, username, score, subscore, num_score, max_num_score, \
                       metadata, create_time, update_time, expiry_time from leaderboard_record \
                       where owner_id = $1 order by leaderboard_id, expiry_time";
@@ -128,12 +84,8 @@ const NOTICES: &str = "select id, subject, content, code, sender_id, create_time
 pub async fn belongings(store: &Store, user: UserId) -> Result<Belongings, StoreError> {
     store
         .scan(async move |reader: &mut Reader<'_>| {
-            let friends = "select destination_id, state from user_edge where source_id = $1 \
-                           order by destination_id";
             Ok(Belongings {
                 objects: storage::of_user(reader, user).await?,
-                friends: reader.all(friends, params![user]).await?,
-                groups: reader.all(GROUPS, params![user]).await?,
                 scores: reader.all(SCORES, params![user]).await?,
                 notices: reader.all(NOTICES, params![user]).await?,
                 ledger: wallet::all_entries(reader, user).await?,

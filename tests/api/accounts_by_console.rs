@@ -169,13 +169,20 @@ fn what_was_exported_is_imported_into_the_account_and_into_a_new_one() {
         let changes = [("gold".to_owned(), 1)].into();
         let update = WalletUpdate { user, changes, metadata: "{}".into() };
         bench.wallets.update(vec![update], true).await.unwrap();
+        let friend = bench.user_id(&bench.device("device-0002").await.session).await;
+        let add = format!("/v2/friend?ids={friend}");
+        bench.player(&player.session, Method::POST, &add).send().await.ok();
+        let guild = json!({"name": "guild", "open": true});
+        bench.player(&player.session, Method::POST, "/v2/group").json(&guild).await.ok();
 
         let export =
             ask(&bench, &shown, Method::GET, &format!("{uri}/export"), json!({})).await.ok();
         assert_eq!(export["account"]["user"]["id"], user.to_string());
         assert_eq!(export["objects"][0]["key"], "one");
         assert_eq!(embedded(&export["wallet_ledgers"][0], "changeset"), json!({"gold": 1}));
-        for empty in ["friends", "groups", "messages", "leaderboard_records", "notifications"] {
+        assert_eq!(export["friends"][0]["user"]["id"], friend.to_string());
+        assert_eq!(export["groups"][0]["name"], "guild");
+        for empty in ["messages", "leaderboard_records", "notifications"] {
             assert_eq!(export[empty], json!([]), "{empty}");
         }
 

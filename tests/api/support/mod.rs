@@ -168,7 +168,8 @@ pub fn run_with<F: Future<Output = ()>>(
             let asked = (cache.clone(), Rc::new(OneOwner::default()) as _);
             let services = services();
             let players = (services.accounts, services.notifications);
-            ConsoleServices::new(&config, store, asked, players, boards.clone()).unwrap()
+            let social = (services.friends, services.groups);
+            ConsoleServices::new(&config, store, asked, players, social, boards.clone()).unwrap()
         };
         let bench = Bench {
             wallets: console.wallets.clone(),
