@@ -105,3 +105,39 @@ fn migrate_brings_the_embedded_schema_up_and_down_and_says_so() {
     assert!(migrate("status").contains("not applied"));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn tune_looks_at_this_host_and_lists_profiles() {
+    let output = kakera(&["tune", "probe", "--json"], &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let findings: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+    let findings = findings.as_array().expect("it is a list");
+    let named = |name: &str| findings.iter().find(|finding| finding["name"] == name);
+    let ring = named("io_uring features").expect("it is looked at");
+    assert_eq!(ring["verdict"], "good");
+    assert!(named("open files").is_some());
+
+    let text = stdout(&kakera(&["tune", "probe"], &[]));
+    assert!(text.contains("io_uring features: complete"), "{text}");
+    let profiles = stdout(&kakera(&["tune", "profiles"], &[]));
+    assert!(profiles.lines().any(|line| line.starts_with("small-vm ")), "{profiles}");
+}
+
+#[test]
+fn tune_measures_shards_and_writes_a_profile_that_serves() {
+    let path = std::env::temp_dir().join(format!("kakera-tuned-{}.yml", std::process::id()));
+    let file = path.to_string_lossy().into_owned();
+    let output = kakera(&["tune", "shards", "--seconds", "1", "--output", &file, "--json"], &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let measured: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+    assert!(measured[0]["numbers"]["deliveries_per_sec"].as_f64().is_some_and(|rate| rate > 0.0));
+    let shards = measured[0]["candidate"]["shards"].as_u64().expect("it is a number");
+    let checked = kakera(&["check", "--profile", &file], &[]);
+    let _ = std::fs::remove_file(&path);
+    assert!(checked.status.success(), "{}", stderr(&checked));
+    assert!(
+        stdout(&checked).contains(&format!("shards: {shards}  # {file}")),
+        "{}",
+        stdout(&checked)
+    );
+}

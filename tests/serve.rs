@@ -5,8 +5,9 @@ mod support;
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::unix::net::UnixDatagram,
     path::Path,
-    process::Output,
+    process::{Command, Output, Stdio},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -183,4 +184,30 @@ fn wait_for(read: impl Fn() -> String, wanted: impl Fn(&str) -> bool) -> String 
         assert!(Instant::now() < deadline, "it does not come in\n{text}");
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn the_service_manager_hears_of_the_start_of_stopping_and_that_all_shards_get_on() {
+    let data = DataDir::new();
+    let path = data.path().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("the data directory is writable");
+    manager.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+    let heard = || {
+        let mut buffer = [0; 256];
+        let len = manager.recv(&mut buffer).expect("the server tells within its time");
+        String::from_utf8_lossy(&buffer[..len]).trim().to_owned()
+    };
+    let mut child = command(data.path(), Ports::free(), &[])
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "4000000")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the server's binary can be run");
+    assert_eq!(heard(), "READY=1");
+    assert_eq!(heard(), "WATCHDOG=1");
+    assert_eq!(heard(), "WATCHDOG=1");
+    let status = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(status.expect("kill can be run").success());
+    while heard() != "STOPPING=1" {}
+    assert!(child.wait().expect("the child is ours").success());
 }

@@ -9,8 +9,20 @@ pub(super) enum Command {
     Migrate { direction: Direction, limit: Option<u32>, args: Vec<String> },
     Check(Vec<String>),
     Healthcheck { port: u16 },
+    Tune(Tune),
     Version,
     Help,
+}
+
+/// What is to be tuned.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Tune {
+    /// Looks at the host.
+    Probe { json: bool, apply: bool },
+    /// Measures shards on it, and writes a profile.
+    Shards { json: bool, seconds: u64, output: String },
+    /// Lists the bundled profiles.
+    Profiles,
 }
 
 /// Which way the schema goes.
@@ -31,6 +43,10 @@ Commands:
   serve                          runs the server; what happens without a command
   migrate up|down|redo|status    changes or shows the database schema; --limit N bounds the steps
   check                          validates the configuration and prints it, secrets hidden
+  tune probe [--json] [--apply]  looks at this host: what to change, why and how; --apply changes what it can
+  tune shards [--seconds N] [--output FILE] [--json]
+                                 measures how many shards suit this host and writes a profile
+  tune profiles                  lists the bundled profiles, for serve --profile NAME
   healthcheck [PORT]             asks a server on this machine whether it is well (default port 7350)
   version                        prints the version
   help                           prints this
@@ -41,7 +57,10 @@ variables, those over files, a later file over an earlier one.
 
 ";
 
-const COMMANDS: [&str; 6] = ["serve", "migrate", "check", "healthcheck", "version", "help"];
+const COMMANDS: [&str; 7] = ["serve", "migrate", "check", "tune", "healthcheck", "version", "help"];
+/// How long `tune shards` measures, in seconds: by default, and at most.
+const TUNE_SECONDS: (u64, u64) = (60, 110);
+const TUNED_PROFILE: &str = "tuned.yml";
 
 pub(super) fn parse(mut args: Vec<String>) -> Result<Command, Failure> {
     let Some(first) = args.first().map(String::as_str) else {
@@ -65,6 +84,7 @@ pub(super) fn parse(mut args: Vec<String>) -> Result<Command, Failure> {
         "help" => Ok(Command::Help),
         "healthcheck" => healthcheck(&args),
         "migrate" => migrate(args),
+        "tune" => tune(args).map(Command::Tune),
         _ => Err(format!("there is no command {name:?}; the commands are {}", COMMANDS.join(", "))),
     }
 }
@@ -100,23 +120,64 @@ fn migrate(mut args: Vec<String>) -> Result<Command, Failure> {
     Ok(Command::Migrate { direction, limit, args })
 }
 
+fn tune(mut args: Vec<String>) -> Result<Tune, Failure> {
+    let what = "tune needs one of probe, shards, profiles";
+    if args.is_empty() {
+        return Err(what.to_owned());
+    }
+    let name = args.remove(0);
+    let json = take_switch(&mut args, "json");
+    let tune = match name.as_str() {
+        "probe" => Tune::Probe { json, apply: take_switch(&mut args, "apply") },
+        "shards" => {
+            let seconds = match take_value(&mut args, "seconds")? {
+                None => TUNE_SECONDS.0,
+                Some(text) => text
+                    .parse()
+                    .ok()
+                    .filter(|seconds| (1..=TUNE_SECONDS.1).contains(seconds))
+                    .ok_or_else(|| format!("flag --seconds takes 1 to {}", TUNE_SECONDS.1))?,
+            };
+            let output = take_value(&mut args, "output")?;
+            Tune::Shards { json, seconds, output: output.unwrap_or(TUNED_PROFILE.to_owned()) }
+        }
+        "profiles" if !json => Tune::Profiles,
+        other => return Err(format!("{what}, not {other:?}")),
+    };
+    match args.first() {
+        None => Ok(tune),
+        Some(stray) => Err(format!("tune {name} does not take {stray:?}")),
+    }
+}
+
+fn take_switch(args: &mut Vec<String>, name: &str) -> bool {
+    let before = args.len();
+    args.retain(|arg| arg.strip_prefix("--") != Some(name));
+    args.len() < before
+}
+
 /// Takes `--limit N` out of the flags: of all flags it alone is not a key of the configuration. Negative
 /// means none, as the reference has it.
 fn take_limit(args: &mut Vec<String>) -> Result<Option<u32>, Failure> {
-    let is_limit = |arg: &String| {
-        let name = arg.trim_start_matches('-');
-        arg.starts_with('-') && (name == "limit" || name.starts_with("limit="))
-    };
-    let Some(at) = args.iter().position(is_limit) else { return Ok(None) };
-    let flag = args.remove(at);
-    let text = match flag.split_once('=') {
-        Some((_, text)) => text.to_owned(),
-        None if at < args.len() => args.remove(at),
-        None => return Err("flag --limit needs a value".to_owned()),
-    };
+    let Some(text) = take_value(args, "limit")? else { return Ok(None) };
     let limit: i64 =
         text.parse().map_err(|_| format!("flag --limit takes a whole number, not {text}"))?;
     Ok(u32::try_from(limit).ok())
+}
+
+/// Takes `--name VALUE`, in any of a flag's spellings, out of the arguments.
+fn take_value(args: &mut Vec<String>, name: &str) -> Result<Option<String>, Failure> {
+    let is_it = |arg: &String| {
+        let rest = arg.trim_start_matches('-').strip_prefix(name);
+        arg.starts_with('-') && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    let Some(at) = args.iter().position(is_it) else { return Ok(None) };
+    let flag = args.remove(at);
+    match flag.split_once('=') {
+        Some((_, text)) => Ok(Some(text.to_owned())),
+        None if at < args.len() => Ok(Some(args.remove(at))),
+        None => Err(format!("flag --{name} needs a value")),
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +230,34 @@ mod tests {
         assert_eq!(parsed("healthcheck 80"), Ok(Command::Healthcheck { port: 80 }));
         assert!(parsed("healthcheck x").is_err());
         assert!(parsed("healthcheck 1 2").is_err());
+    }
+
+    #[test]
+    fn tune_takes_what_it_needs_and_nothing_else() {
+        let tune = |line: &str| match parsed(line) {
+            Ok(Command::Tune(tune)) => Ok(tune),
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => Err(failure),
+        };
+        assert_eq!(tune("tune probe"), Ok(Tune::Probe { json: false, apply: false }));
+        assert_eq!(tune("tune probe --apply --json"), Ok(Tune::Probe { json: true, apply: true }));
+        assert_eq!(tune("tune profiles"), Ok(Tune::Profiles));
+        let shards = |seconds, output: &str| {
+            Ok(Tune::Shards { json: false, seconds, output: output.to_owned() })
+        };
+        assert_eq!(tune("tune shards"), shards(60, "tuned.yml"));
+        assert_eq!(tune("tune shards --seconds 5 --output=a.yml"), shards(5, "a.yml"));
+        for wrong in [
+            "tune",
+            "tune what",
+            "tune probe --seconds 1",
+            "tune shards --seconds 0",
+            "tune shards --seconds 1000",
+            "tune shards --output",
+            "tune profiles --json",
+        ] {
+            assert!(tune(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What the machine allows, and what of that will hurt under load.
 
-use std::{fs, str::FromStr};
-
 use kakera::config::Config;
+use kakera_tuning::host::{Host, Limit};
 
 /// Memory that a shard's two rings pin, in bytes, with room to spare.
 const LOCKED_MEMORY_PER_SHARD: u64 = 512 * 1024;
@@ -13,9 +12,9 @@ const ACCEPT_QUEUE_MIN: u64 = 1024;
 
 /// Limits as they are; None where the machine does not say.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Host {
-    open_files: Option<u64>,
-    locked_memory: Option<u64>,
+pub(super) struct Limits {
+    open_files: Option<Limit>,
+    locked_memory: Option<Limit>,
     accept_queue: Option<u64>,
     io_uring_disabled: Option<u64>,
 }
@@ -28,14 +27,14 @@ pub(super) struct Concern {
     pub(super) advice: String,
 }
 
-impl Host {
+impl Limits {
     pub(super) fn inspect() -> Self {
-        let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+        let host = Host::default();
         Self {
-            open_files: soft_limit(&limits, "Max open files"),
-            locked_memory: soft_limit(&limits, "Max locked memory"),
-            accept_queue: number("/proc/sys/net/core/somaxconn"),
-            io_uring_disabled: number("/proc/sys/kernel/io_uring_disabled"),
+            open_files: host.soft_limit("Max open files"),
+            locked_memory: host.soft_limit("Max locked memory"),
+            accept_queue: host.number("/proc/sys/net/core/somaxconn"),
+            io_uring_disabled: host.number("/proc/sys/kernel/io_uring_disabled"),
         }
     }
 
@@ -47,14 +46,14 @@ impl Host {
         let checks = [
             (
                 "open files (ulimit -n)",
-                self.open_files.filter(|have| *have < files),
+                self.open_files.and_then(|have| have.below(files)),
                 format!(
                     "socket.max_connections needs {files}; connections beyond the limit are refused"
                 ),
             ),
             (
                 "locked memory (ulimit -l)",
-                self.locked_memory.filter(|have| *have < memory),
+                self.locked_memory.and_then(|have| have.below(memory)),
                 format!(
                     "{memory} bytes are needed on kernels before 5.12, or the rings cannot be made"
                 ),
@@ -82,44 +81,23 @@ impl Host {
     }
 }
 
-/// A soft limit out of `/proc/self/limits`; None where it is unlimited or missing.
-fn soft_limit(limits: &str, name: &str) -> Option<u64> {
-    let line = limits.lines().find(|line| line.starts_with(name))?;
-    line.get(name.len()..)?.split_whitespace().next()?.parse().ok()
-}
-
-fn number<T: FromStr>(path: &str) -> Option<T> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read_as_the_kernel_writes_them() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                    Max open files            1024                 1048576              files     \n\
-                    Max locked memory         unlimited            unlimited            bytes     \n";
-        assert_eq!(soft_limit(text, "Max open files"), Some(1024));
-        assert_eq!(soft_limit(text, "Max locked memory"), None);
-        assert_eq!(soft_limit(text, "Max processes"), None);
-        assert!(Host::inspect().open_files.is_some_and(|files| files > 0));
-    }
-
-    #[test]
     fn only_limits_that_hurt_are_concerns_and_each_has_a_name() {
         let config = Config::default();
-        let good = Host {
-            open_files: Some(1_048_576),
-            locked_memory: None,
+        let good = Limits {
+            open_files: Some(Limit::At(1_048_576)),
+            locked_memory: Some(Limit::Unlimited),
             accept_queue: Some(4096),
             io_uring_disabled: Some(0),
         };
         assert_eq!(good.concerns(&config, 8), []);
-        let bad = Host {
-            open_files: Some(1024),
-            locked_memory: Some(65_536),
+        let bad = Limits {
+            open_files: Some(Limit::At(1024)),
+            locked_memory: Some(Limit::At(65_536)),
             accept_queue: Some(128),
             io_uring_disabled: Some(2),
         };
@@ -133,6 +111,6 @@ mod tests {
                 "kernel.io_uring_disabled"
             ]
         );
-        assert_eq!(Host::default().concerns(&config, 8), []);
+        assert_eq!(Limits::default().concerns(&config, 8), []);
     }
 }

@@ -1,4 +1,4 @@
-//! The commands: `serve` (the default), `migrate`, `check`, `version`, `healthcheck`, `help`.
+//! The commands: `serve` (the default), `migrate`, `check`, `tune`, `version`, `healthcheck`, `help`.
 //!
 //! Every command that reads the configuration takes the same flags, variables and files. What is printed
 //! for a person or a script goes to standard output, what went wrong to standard error.
@@ -10,6 +10,7 @@ mod host;
 mod migrate;
 mod serve;
 mod store;
+mod tune;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -50,6 +51,7 @@ fn execute(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Healthcheck { port } => healthcheck::run(port),
+        Command::Tune(tune) => tune::run(&tune),
         Command::Version => {
             println!("kakera {VERSION}");
             Ok(())

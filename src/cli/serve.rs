@@ -7,7 +7,12 @@ use kakera::{
 };
 use kakera_shards::runtime::available_cpus;
 
-use super::{Failure, VERSION, host::Host, store::store_config};
+use kakera_tuning::{
+    host::Host,
+    topology::{Choice, Topology},
+};
+
+use super::{Failure, VERSION, host, store::store_config};
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
     let guard = log::start(&loaded.config.logger).map_err(|error| error.to_string())?;
@@ -34,15 +39,20 @@ impl Placement {
     fn of(config: &Config) -> Result<Self, Failure> {
         let available = available_cpus()
             .map_err(|error| format!("cannot learn which cores may be used: {error}"))?;
-        Self::choose(config, &available)
+        Self::choose(config, &Topology::read(&Host::default(), &available))
     }
 
-    fn choose(config: &Config, available: &[usize]) -> Result<Self, Failure> {
+    fn choose(config: &Config, topology: &Topology) -> Result<Self, Failure> {
+        let available: Vec<usize> = topology.cpus.iter().map(|cpu| cpu.id).collect();
         let wanted: Vec<usize> = config.cores.iter().map(|core| usize::from(*core)).collect();
         if let Some(core) = wanted.iter().find(|core| !available.contains(core)) {
             return Err(format!("cores: this process may not use core {core}, only {available:?}"));
         }
-        let candidates = if wanted.is_empty() { available } else { &wanted };
+        let choice = Choice {
+            without_smt: config.cores_without_smt,
+            per_node_max: usize::from(config.shards_per_numa_node),
+        };
+        let candidates = if wanted.is_empty() { topology.choose(choice) } else { wanted };
         let shards = match usize::from(config.shards) {
             0 => candidates.len().max(1),
             shards => shards,
@@ -92,7 +102,7 @@ fn announce(loaded: &Loaded, placement: &Placement) {
     for warning in &loaded.warnings {
         tracing::warn!(key = warning.key, "{}", warning.what);
     }
-    for concern in Host::inspect().concerns(config, placement.shards) {
+    for concern in host::Limits::inspect().concerns(config, placement.shards) {
         tracing::warn!(
             limit = concern.limit,
             value = concern.value,
@@ -104,11 +114,15 @@ fn announce(loaded: &Loaded, placement: &Placement) {
 
 #[cfg(test)]
 mod tests {
+    use kakera_tuning::topology::Cpu;
+
     use super::*;
 
     fn placed(shards: u16, cores: &[u16], available: &[usize]) -> Result<Placement, Failure> {
         let config = Config { shards, cores: cores.to_vec(), ..Config::default() };
-        Placement::choose(&config, available)
+        let cpu = |id: &usize| Cpu { id: *id, core: *id, node: 0 };
+        let topology = Topology { cpus: available.iter().map(cpu).collect() };
+        Placement::choose(&config, &topology)
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub enum ConfigError {
     #[error("cannot read {path}: {why}")]
     Unreadable { path: PathBuf, why: String },
 
+    #[error("profile: {0}")]
+    NoProfile(String),
+
     #[error("flag --{flag} needs a value")]
     MissingValue { flag: String },
 

@@ -1,12 +1,9 @@
 //! Merges the sources: flags win over the environment, that over files, a later file over an earlier
 //! one, and all of them over the defaults.
 
-use std::{
-    collections::HashMap,
-    ffi::OsString,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, ffi::OsString, fmt, path::PathBuf};
+
+use kakera_tuning::profile;
 
 use super::{
     Config, environment,
@@ -68,13 +65,17 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     let flags = flags::read(&sources.args)?;
     let variables = environment::read(sources.variables)?;
 
-    for path in files(&flags, &variables) {
-        let path = PathBuf::from(path);
-        let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Unreadable {
-            path: path.clone(),
-            why: error.to_string(),
-        })?;
-        merge.take_file(&path, &text)?;
+    let mut files = Vec::new();
+    for path in file_names(&flags, &variables) {
+        files.push(File::read(PathBuf::from(path))?);
+    }
+    if let Some(name) = profile_name(&flags, &variables, &files) {
+        let text =
+            profile::load(&name).map_err(|error| ConfigError::NoProfile(error.to_string()))?;
+        merge.take_file(File::parse(PathBuf::from(name), &text)?)?;
+    }
+    for file in files {
+        merge.take_file(file)?;
     }
     for (key, name, value) in variables {
         merge.take(key, value, Source::Variable(name))?;
@@ -86,7 +87,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
 }
 
 /// The files to read: those that the flags name, else those that the environment names.
-fn files(
+fn file_names(
     flags: &[(&'static Key, Value)],
     variables: &[(&'static Key, String, Value)],
 ) -> Vec<String> {
@@ -101,15 +102,51 @@ fn files(
         .unwrap_or_default()
 }
 
+/// The profile that the strongest source names, if one does.
+fn profile_name(
+    flags: &[(&'static Key, Value)],
+    variables: &[(&'static Key, String, Value)],
+    files: &[File],
+) -> Option<String> {
+    let in_flags = flags.iter().map(|(key, value)| (key, value));
+    let in_variables = variables.iter().map(|(key, _, value)| (key, value));
+    let in_files =
+        files.iter().rev().flat_map(|file| &file.values).map(|(key, value)| (key, value));
+    in_flags.chain(in_variables).chain(in_files).find_map(|(key, value)| match value {
+        Value::Text(name) if key.path == "profile" && !name.is_empty() => Some(name.clone()),
+        _ => None,
+    })
+}
+
+/// What a file says.
+struct File {
+    path: PathBuf,
+    values: Vec<(&'static Key, Value)>,
+}
+
+impl File {
+    fn read(path: PathBuf) -> Result<Self, ConfigError> {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(error) => Err(ConfigError::Unreadable { path, why: error.to_string() }),
+        }
+    }
+
+    fn parse(path: PathBuf, text: &str) -> Result<Self, ConfigError> {
+        let values = yaml::read(&path, text)?;
+        Ok(Self { path, values })
+    }
+}
+
 struct Merge {
     config: Config,
     origins: HashMap<&'static str, Source>,
 }
 
 impl Merge {
-    fn take_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        for (key, value) in yaml::read(path, text)? {
-            self.take(key, value, Source::File(path.to_owned()))?;
+    fn take_file(&mut self, file: File) -> Result<(), ConfigError> {
+        for (key, value) in file.values {
+            self.take(key, value, Source::File(file.path.clone()))?;
         }
         Ok(())
     }

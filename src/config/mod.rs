@@ -5,7 +5,7 @@
 //! and defaults are those of the Nakama 3.40 server where it has the key.
 //!
 //! ```text
-//! flags > KAKERA_… variables > files (later > earlier) > defaults
+//! flags > KAKERA_… variables > files (later > earlier) > profile of the host > defaults
 //! ```
 
 mod environment;

@@ -110,6 +110,33 @@ fn flags_win_over_variables_and_those_over_later_files_over_earlier_ones() {
 }
 
 #[test]
+fn a_profile_comes_before_all_other_sources_whoever_names_it() {
+    let file = TempFile::new("profile: small-vm\nsocket: {receive_buffers: 64}");
+    let mut args = Vec::from(file.flag());
+    args.push("--mailbox_events_max=300".to_owned());
+    let loaded = load(Sources { args, variables: Vec::new() }).unwrap();
+    let config = &loaded.config;
+    assert_eq!((config.mailbox_requests_max, config.mailbox_events_max), (2048, 300));
+    assert_eq!((config.socket.receive_buffers, config.socket.ring_entries), (64, 512));
+    let origin = |path| loaded.origin(find(path).unwrap()).clone();
+    assert_eq!(origin("mailbox_requests_max"), Source::File("small-vm".into()));
+
+    let measured = TempFile::new("shards: 3\n");
+    let loaded = with_flags(&["--profile", &measured.0.to_string_lossy()]).unwrap();
+    assert_eq!(loaded.config.shards, 3);
+}
+
+#[test]
+fn every_bundled_profile_is_a_valid_configuration() {
+    for (name, _) in kakera_tuning::profile::BUNDLED {
+        let loaded = with_flags(&["--profile", name]).unwrap();
+        assert!(loaded.config.socket.max_connections > 0, "{name}");
+    }
+    let unknown = message(with_flags(&["--profile", "no-such-host"]));
+    assert!(unknown.contains("no-such-host") && unknown.contains("small-vm"), "{unknown}");
+}
+
+#[test]
 fn a_variable_names_the_file_unless_a_flag_does() {
     let file = TempFile::new("name: from-file");
     let loaded = with_variable("KAKERA_CONFIG", &file.0.to_string_lossy()).unwrap();

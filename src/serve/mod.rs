@@ -7,6 +7,7 @@
 
 mod addresses;
 mod shard;
+mod supervisor;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -14,7 +15,7 @@ use std::{
 };
 
 use kakera_shards::{
-    NodeId, StableHash,
+    MailboxLimits, MeshLimits, NodeId, StableHash,
     boot::{self, BootConfig, BootError},
     runtime::{OffloadConfig, Signal, SignalWatch},
 };
@@ -28,7 +29,9 @@ use crate::{
 };
 
 use addresses::Addresses;
+use sd_notify::NotifyState;
 use shard::Blueprint;
+use supervisor::Watchdog;
 
 /// What a drain gets even where the configuration grants no grace: enough for close frames to leave.
 const FAREWELL: Duration = Duration::from_millis(250);
@@ -62,6 +65,8 @@ pub enum ServeError {
     Signals(std::io::Error),
     #[error("the host's cores cannot be learnt: {0}")]
     Host(std::io::Error),
+    #[error("the service manager's watchdog cannot be fed: {0}")]
+    Watchdog(std::io::Error),
     #[error("metrics cannot be served: {0}")]
     Metrics(std::io::Error),
     #[error("{0} shards are more than a node can have")]
@@ -75,6 +80,14 @@ fn offload_config(config: &Config) -> OffloadConfig {
         0 => OffloadConfig::default(),
         threads => OffloadConfig { threads, ..OffloadConfig::default() },
     }
+}
+
+fn mesh_limits(config: &Config) -> MeshLimits {
+    let mailbox = MailboxLimits {
+        requests_len_max: config.mailbox_requests_max,
+        events_len_max: config.mailbox_events_max,
+    };
+    MeshLimits { mailbox, ..MeshLimits::default() }
 }
 
 /// Runs a node until it is told to stop.
@@ -95,6 +108,7 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
         cpus: cores,
         shutdown_grace: grace + DRAIN_MARGIN,
         spin_before_park,
+        limits: mesh_limits(&config),
         offload: offload_config(&config),
         ..BootConfig::new(node_id(&config.name)).map_err(ServeError::Host)?
     };
@@ -140,7 +154,15 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
         Ok(_) => {}
         Err(_) => handle.drain(),
     }
+    let watchdog = match (&scraped, handle.phase()) {
+        (Ok(_), boot::Phase::Running) => {
+            supervisor::tell(NotifyState::Ready);
+            Watchdog::start(handle).map_err(ServeError::Watchdog)?
+        }
+        _ => None,
+    };
     let ended = node.join();
+    drop(watchdog);
     // Whatever was acknowledged is durable; what is still queued is answered, then the file is closed.
     database.close();
     drop(scraped?);
@@ -208,6 +230,7 @@ fn watch_signals(
         Signal::Terminate | Signal::Interrupt => {
             asked = true;
             tracing::info!("Shutdown started");
+            supervisor::tell(NotifyState::Stopping);
             node.drain();
         }
         Signal::Reload => match certificates.as_ref().map(Certificates::reload) {

@@ -38,6 +38,9 @@ use crate::{
 /// How often what has expired is swept.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
+/// The counter that shows that a shard gets on.
+pub(super) const SWEEPS: &str = "sweeps";
+
 /// What every shard of the node is built from.
 pub(super) struct Blueprint {
     pub(super) config: Config,
@@ -235,6 +238,10 @@ fn socket_config(config: &Config) -> SocketConfig {
         flush_window_max: Duration::from_millis(config.socket.flush_window_max_ms.into()),
         write_stall: Duration::from_millis(config.socket.write_wait_ms.max(1).into()),
         linger: Duration::from_millis(config.socket.close_ack_wait_ms.into()),
+        ring_entries: config.socket.ring_entries.next_power_of_two(),
+        receive_buffers: config.socket.receive_buffers.next_power_of_two(),
+        receive_buffer_len: config.socket.receive_buffer_bytes,
+        pool_bytes_max: config.socket.output_pool_bytes,
         ..SocketConfig::default()
     }
 }
@@ -342,6 +349,7 @@ struct Gauges {
     revoked_users: Counter,
     attempts: Counter,
     attempts_evicted: Counter,
+    sweeps: Counter,
 }
 
 impl Gauges {
@@ -349,6 +357,7 @@ impl Gauges {
         let gauge = |name, help| counters.gauge(name, help);
         Self {
             metrics,
+            sweeps: counters.counter(SWEEPS, "Times that the shard forgot what had expired."),
             streams: gauge("streams", "Streams that the shard owns."),
             memberships: gauge("memberships", "Streams that the shard's sessions have joined."),
             users: gauge("users_with_sessions", "Users that the shard owns and have a session."),
@@ -391,6 +400,7 @@ async fn sweep(state: Rc<ShardState>, gauges: Gauges) {
         state.revocations.borrow_mut().sweep(state.clock.unix_sec());
         state.ranks.sweep(state.clock.unix_sec());
         gauges.read(&state);
+        gauges.sweeps.add(1);
     }
 }
 

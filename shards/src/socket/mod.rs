@@ -158,8 +158,13 @@ impl Sockets {
 
     /// Connects by TCP. Dropping the future gives up; there is no timeout of its own.
     pub async fn connect_tcp(&self, address: SocketAddr) -> io::Result<Stream> {
-        let socket = connect::tcp(&self.0, address).await?;
-        Ok(socket.into_stream(Bytes::new()))
+        Ok(self.connect_socket(address).await?.into_stream(Bytes::new()))
+    }
+
+    /// As [`Self::connect_tcp`], for who takes what comes as it comes: the socket needs a consumer before
+    /// the caller next waits.
+    pub async fn connect_socket(&self, address: SocketAddr) -> io::Result<Socket> {
+        connect::tcp(&self.0, address).await
     }
 
     /// Connects to a Unix socket. Dropping the future gives up; there is no timeout of its own.

@@ -14,6 +14,8 @@ section! {
         name: String = "nakama".into();
         /// YAML files to read, in order; a later file wins over an earlier one.
         config: Vec<String> = Vec::new();
+        /// Profile of the host to begin with: the name of a bundled one (`kakera tune profiles`) or a file. Every other source wins over it.
+        profile: String = String::new(), ours;
         /// Longest time to finish what is in flight after a termination signal, in seconds. 0 stops at once.
         shutdown_grace_sec: u32 = 0;
         /// Folder for data and script modules.
@@ -24,6 +26,14 @@ section! {
         shards: u16 = 0, at_most(1024), ours;
         /// Cores to pin the shards to, by number. Empty takes them in order from those the process may use.
         cores: Vec<u16> = Vec::new(), ours;
+        /// Takes one hardware thread of each physical core.
+        cores_without_smt: bool = false, ours;
+        /// Most cores to take of each NUMA node. 0 sets no bound.
+        shards_per_numa_node: u16 = 0, at_most(1024), ours;
+        /// Requests of one shard that may wait for another; one more is refused.
+        mailbox_requests_max: u32 = 4096, at_least(64), at_most(1_048_576), ours;
+        /// Events of one shard that may wait for another; one more is dropped and counted, unless it ends something.
+        mailbox_events_max: u32 = 16_384, at_least(256), at_most(1_048_576), ours;
         /// How long a shard without work looks for messages before it sleeps, in microseconds. Costs idle CPU, saves wake-ups.
         spin_before_park_us: u32 = 0, at_most(10_000), ours;
         /// Threads for work that blocks, such as password hashing. 0 takes one for each core, and at least two.

@@ -61,5 +61,13 @@ section! {
         send_buffer_size_bytes: usize = 0, ours;
         /// Longest time that a busy core holds broadcasts back so that they leave together, in milliseconds. 0 never does.
         flush_window_max_ms: u32 = 5, at_most(100), ours;
+        /// Operations that a shard hands to the kernel at once, rounded up to a power of two.
+        ring_entries: u32 = 1024, at_least(64), at_most(32_768), ours;
+        /// Receive buffers of a shard, shared by its sockets, rounded up to a power of two.
+        receive_buffers: u16 = 512, at_least(16), at_most(32_768), ours;
+        /// Size of a receive buffer, in bytes.
+        receive_buffer_bytes: usize = 4096, at_least(512), at_most(1_048_576), ours;
+        /// Output buffers without a use that a shard keeps for the next, in bytes.
+        output_pool_bytes: usize = 4_194_304, at_most(1_073_741_824), ours;
     }
 }
