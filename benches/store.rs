@@ -102,7 +102,8 @@ async fn measure(what: &str, callers: usize, step: impl AsyncFn(usize, u64)) {
         }
     }))
     .await;
-    let (elapsed, cpu) = (started.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
+    let (elapsed, cpu) =
+        (started.elapsed().as_secs_f64(), cpu_time().saturating_sub(cpu).as_secs_f64());
     let done = done.get() as f64;
     println!("{what}: {:.0} a second, {:.0} a CPU-second", done / elapsed, done / cpu);
 }

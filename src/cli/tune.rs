@@ -63,7 +63,9 @@ fn shards(json: bool, seconds: u64, output: &str) -> Result<(), Failure> {
     let topology = topology(&Host::default())?;
     let progress = |measured: &measure::Measured| {
         let table = profile::table(std::slice::from_ref(measured));
-        eprint!("{}", table.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>());
+        for line in table.lines().skip(1) {
+            eprintln!("{line}");
+        }
     };
     eprint!("{}", profile::table(&[]));
     let measured = measure::run(&topology, Duration::from_secs(seconds), progress)

@@ -193,7 +193,9 @@ mod tests {
     fn events(board: &Rc<Board>, from: i64, count: usize) -> Vec<(Kind, i64)> {
         let mut agenda = Agenda::default();
         agenda.follow(vec![Rc::clone(board)]);
-        kinds(board).iter().for_each(|kind| agenda.reached(&board.id, *kind, from, from));
+        for kind in kinds(board) {
+            agenda.reached(&board.id, *kind, from, from);
+        }
         let mut seen = Vec::new();
         while seen.len() < count {
             let Some(due) = agenda.first().cloned() else { break };

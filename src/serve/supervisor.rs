@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn feeding_ends_with_its_owner() {
         let (stop, stopped) = sync_channel::<()>(0);
-        let thread = thread::spawn(move || feed(Duration::from_secs(3600), &stopped, Vec::new));
+        let thread = thread::spawn(move || feed(Duration::from_hours(1), &stopped, Vec::new));
         drop(stop);
         thread.join().expect("it ends");
     }

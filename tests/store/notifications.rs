@@ -88,7 +88,7 @@ on_both_databases! {
         assert_eq!(listed.sender_id, bob.to_string());
         let content: serde_json::Value = serde_json::from_str(&listed.content).unwrap();
         assert_eq!(content, json!({"a": [1, "é"]}));
-        let delivered = live.delivered.borrow();
+        let delivered = live.delivered.take();
         let [(to, told)] = delivered.as_slice() else { panic!("{delivered:?}") };
         assert_eq!((*to, told.len()), (ann, 1));
         assert_eq!((&told[0].id, &told[0].sender_id), (&listed.id, &listed.sender_id));
@@ -267,7 +267,7 @@ on_both_databases! {
 
     async fn operators_page_through_all_users_and_through_one(bench: Bench) {
         let (notifications, _) = service(&bench.store);
-        let mut users = vec![user(&bench.store, "ann").await, user(&bench.store, "bob").await];
+        let mut users = [user(&bench.store, "ann").await, user(&bench.store, "bob").await];
         users.sort_unstable();
         let to: Vec<_> = (0..10).map(|n| (users[n % 2], notice(n))).collect();
         notifications.send(&to).await.unwrap();

@@ -106,7 +106,9 @@ fn a_message_for_all_reaches_every_session_once() {
     on_a_shard(async || {
         let world = World::new(Settings { sessions_max: 1000, ..settings() });
         let opened: Vec<_> = (0..600).map(|n| world.open(n)).collect();
-        opened.iter().for_each(|(session, _)| session.announced());
+        for (session, _) in &opened {
+            session.announced();
+        }
         let (gone, gone_line) = &opened[0];
         gone.close(CloseCause::Disconnected);
         gone_line.take();

@@ -91,7 +91,7 @@ impl Worker {
             Ask::Deliver(message) => {
                 for server in self.servers.borrow().iter() {
                     // One that is gone is not counted either.
-                    let _ = server.write_bytes(message.clone(), Pace::Paced);
+                    let _ = server.write_bytes(&message, Pace::Paced);
                 }
             }
         }
