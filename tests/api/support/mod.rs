@@ -1,13 +1,18 @@
-//! One shard's interface over an embedded database in a temporary folder.
+//! One shard's interface over a database, of either kind.
 
 #[path = "../../store/support/boards.rs"]
 mod boards;
 pub mod channels;
+#[path = "../../store/support/cluster.rs"]
+#[allow(dead_code, reason = "the store's own tests also break it")]
+mod cluster;
+#[path = "../../store/support/databases.rs"]
+mod databases;
 #[path = "../../store/support/folder.rs"]
 mod folder;
 pub mod reply;
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, thread};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -31,19 +36,20 @@ use kakera::{
     metrics::Metrics,
     net::{HttpService, Request},
     notifications::{Busy, Live as LiveSessions, Notifications},
-    store::{Database, DriverConfig, SqliteConfig, StoreConfig},
+    store::{Database, Store, StoreConfig},
     wallet::Wallets,
 };
 use kakera_proto::realtime::Envelope;
 use kakera_shards::{
     Clock, Rng, ShardId,
     counters::Board,
-    runtime::{self, ExecutorConfig},
+    runtime,
     socket::{SocketConfig, Sockets},
 };
 use serde_json::Value;
 
 use channels::RecordedChannels;
+use databases::{PostgresDatabase, on_shard, sqlite_config};
 use folder::Folder;
 pub use reply::Reply;
 
@@ -110,29 +116,42 @@ pub struct Bench {
     pub channels: RecordedChannels,
     pub metrics: Metrics,
     pub database: Database,
-    _folder: Folder,
+    pub store: Store,
 }
 
-/// Runs a test body on a shard with the default configuration.
-pub fn run<F: Future<Output = ()>>(body: impl FnOnce(Bench) -> F) {
+/// Tells which database a test failed on.
+struct Running(&'static str);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("it failed on {}", self.0);
+        }
+    }
+}
+
+/// Runs a test body on a shard with the default configuration, on one database after the other.
+pub fn run(body: impl AsyncFn(Bench)) {
     run_with(|_| {}, body);
 }
 
-/// Runs a test body on a shard with a changed configuration.
-pub fn run_with<F: Future<Output = ()>>(
-    change: impl FnOnce(&mut Config),
-    body: impl FnOnce(Bench) -> F,
-) {
+/// Runs a test body on a shard with a changed configuration, on one database after the other.
+pub fn run_with(change: impl FnOnce(&mut Config), body: impl AsyncFn(Bench)) {
     let mut config = Config::default();
     change(&mut config);
-    runtime::block_on(&ExecutorConfig::default(), async {
+    {
+        let _running = Running("SQLite");
         let folder = Folder::new("api");
-        let path = folder.path().join("store.db");
-        let database = Database::open(&StoreConfig {
-            driver: DriverConfig::Sqlite(SqliteConfig { path, ..SqliteConfig::default() }),
-            ..StoreConfig::default()
-        })
-        .unwrap();
+        run_on(&config, &sqlite_config(&folder), &body);
+    }
+    let _running = Running("PostgreSQL");
+    let database = PostgresDatabase::new();
+    run_on(&config, &database.config, &body);
+}
+
+fn run_on(config: &Config, store: &StoreConfig, body: &impl AsyncFn(Bench)) {
+    on_shard(async {
+        let database = Database::open(store).unwrap();
         let live = Rc::new(Live::default());
         let channels = RecordedChannels::default();
         let table = Rc::new(RefCell::new(Revocations::new(
@@ -140,52 +159,52 @@ pub fn run_with<F: Future<Output = ()>>(
             config.session.refresh_token_expiry_sec as i64,
         )));
         let cache = SessionCache::new(Rc::clone(&table), Rc::new(OneShard(table)));
-        let metrics = Metrics::new(&config, Board::default());
+        let metrics = Metrics::new(config, Board::default());
         let counts = Rc::new(metrics.shard(&runtime::counters(), ShardId(0)));
         let sockets = Sockets::start(SocketConfig::default()).unwrap();
-        // One for all: ranks have one owner.
         let store = database.attach(1, &sockets).unwrap();
-        let boards = boards::leaderboards(&store, Clock::system(), Unranked::new(&config));
+        store.check_schema().await.unwrap();
+        // One for all: ranks have one owner.
+        let boards = boards::leaderboards(&store, Clock::system(), Unranked::new(config));
         let services = || {
-            let store = database.attach(1, &sockets).unwrap();
             let shard = (store.clone(), Clock::system(), Rng::from_os());
             let time_and_chance = (Clock::system(), Rng::from_os());
             let sessions = Rc::clone(&live) as _;
             let notifications =
-                Notifications::new(store, sessions, time_and_chance, &runtime::counters());
+                Notifications::new(store.clone(), sessions, time_and_chance, &runtime::counters());
             let direct_channels = Rc::new(NoChannels);
             let live = Rc::clone(&live) as _;
             let group_channels = Rc::new(channels.clone());
             let lists = Lists::none();
             let reach = Reach { live, notifications, direct_channels, group_channels, lists };
             let counts = (Rc::clone(&counts), RequestIds::new(ShardId(0), 1));
-            Services::new(&config, shard, cache.clone(), reach, boards.clone(), counts).unwrap()
+            Services::new(config, shard, cache.clone(), reach, boards.clone(), counts).unwrap()
         };
-        let table = AddressTable::of(&config, Clock::system(), &runtime::counters());
-        let gate = table.map(|table| FloodGate::new(&config, table));
+        let table = AddressTable::of(config, Clock::system(), &runtime::counters());
+        let gate = table.map(|table| FloodGate::new(config, table));
         let console = {
-            let store = (database.attach(1, &sockets).unwrap(), Clock::system(), Rng::from_os());
+            let store = (store.clone(), Clock::system(), Rng::from_os());
             let asked = (cache.clone(), Rc::new(OneOwner::default()) as _);
             let services = services();
             let players = (services.accounts, services.notifications);
             let social = (services.friends, services.groups);
-            ConsoleServices::new(&config, store, asked, players, social, boards.clone()).unwrap()
+            ConsoleServices::new(config, store, asked, players, social, boards.clone()).unwrap()
         };
         let bench = Bench {
             wallets: console.wallets.clone(),
-            console: Console::new(ConsoleSettings::new(&config), console),
-            api: Api::new(ApiSettings::new(&config), services(), gate),
+            console: Console::new(ConsoleSettings::new(config), console),
+            api: Api::new(ApiSettings::new(config), services(), gate),
             services: services(),
             live: Rc::clone(&live),
             channels,
             metrics,
             database: database.clone(),
-            _folder: folder,
+            store,
         };
         body(bench).await;
         database.close();
-    })
-    .unwrap();
+        sockets.shut_down().await;
+    });
 }
 
 pub fn basic(user: &str) -> String {
@@ -274,6 +293,11 @@ impl Tokens {
             created: body.get("created").is_some_and(|created| created == true),
         }
     }
+}
+
+/// The JSON in a text: one database keeps its spaces, the other puts its own.
+pub fn json_in(text: &Value) -> Value {
+    serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
 
 /// The claims of a token, read without any check.

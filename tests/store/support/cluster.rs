@@ -147,6 +147,11 @@ impl Cluster {
         name
     }
 
+    /// Drops a database, whoever is still connected to it.
+    pub fn drop_database(&self, name: &str) {
+        self.psql("postgres", &format!("drop database {name} with (force)"));
+    }
+
     /// The address of a database over the Unix socket.
     pub fn by_socket(&self, database: &str) -> String {
         let folder = self.folder.path().display();

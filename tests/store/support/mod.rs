@@ -2,23 +2,18 @@
 
 pub mod boards;
 pub mod cluster;
+mod databases;
 pub mod folder;
-
-use std::sync::Once;
 
 use kakera::{
     ids::UserId,
-    store::{
-        Database, DriverConfig, MigrateCommand, PostgresConfig, SqliteConfig, Store, StoreConfig,
-        migrate,
-    },
+    store::{Database, Store, StoreConfig},
 };
-use kakera_shards::{
-    runtime::{self, ExecutorConfig},
-    socket::{SocketConfig, Sockets},
-};
+use kakera_shards::socket::{SocketConfig, Sockets};
 use uuid::Uuid;
 
+use databases::PostgresDatabase;
+pub use databases::{on_shard, postgres_config, sqlite_config};
 use folder::Folder;
 
 /// Runs one test body on a migrated database.
@@ -57,14 +52,8 @@ impl Bench {
     }
 
     pub fn run_postgres<F: Future<Output = ()>>(body: impl FnOnce(Self) -> F) {
-        static TEMPLATE: Once = Once::new();
-        let cluster = cluster::shared();
-        TEMPLATE.call_once(|| {
-            let config = postgres_config(cluster.by_socket("migrated"));
-            on_shard(migrate(&config, MigrateCommand::Up { limit: None })).unwrap();
-        });
-        let name = cluster.create_database("migrated");
-        Self::run(&postgres_config(cluster.by_socket(&name)), body);
+        let database = PostgresDatabase::new();
+        Self::run(&database.config, body);
     }
 
     pub fn run<F: Future<Output = ()>>(config: &StoreConfig, body: impl FnOnce(Self) -> F) {
@@ -78,32 +67,6 @@ impl Bench {
             sockets.shut_down().await;
         });
     }
-}
-
-pub fn postgres_config(address: String) -> StoreConfig {
-    StoreConfig {
-        driver: DriverConfig::Postgres(PostgresConfig {
-            addresses: vec![address],
-            connections_max: 8,
-            ..PostgresConfig::default()
-        }),
-        ..StoreConfig::default()
-    }
-}
-
-pub fn sqlite_config(folder: &Folder) -> StoreConfig {
-    StoreConfig {
-        driver: DriverConfig::Sqlite(SqliteConfig {
-            path: folder.path().join("store.db"),
-            ..SqliteConfig::default()
-        }),
-        ..StoreConfig::default()
-    }
-}
-
-/// Runs a future on an executor of this thread, as a shard would.
-pub fn on_shard<T>(main: impl Future<Output = T>) -> T {
-    runtime::block_on(&ExecutorConfig::default(), main).unwrap()
 }
 
 pub fn new_id() -> UserId {
