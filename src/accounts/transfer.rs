@@ -1,7 +1,6 @@
-//! Accounts out of the server and into it, with everything that belongs to them.
+//! Accounts into the server, with what belongs to them alone.
 
 use kakera_proto::{Timestamp, api, console};
-use uuid::Uuid;
 
 use super::{
     AccountError, Accounts,
@@ -10,32 +9,15 @@ use super::{
 use crate::{
     auth::rules,
     ids::UserId,
-    storage::{ObjectDraft, ObjectId, shown},
+    storage::{ObjectDraft, ObjectId},
     store::{
         self, StoreError,
-        transfer::{self, Belongings, Import, NewAccount, NoticeRow, ScoreRow},
+        transfer::{self, Import, NewAccount},
         users::USERNAME_UNIQUE,
-        wallet::LedgerRecord,
     },
 };
 
 impl Accounts {
-    /// The account with all that belongs to it alone; its friends, groups and messages are their modules'
-    /// to add.
-    pub async fn export(&self, user: UserId) -> Result<console::AccountExport, AccountError> {
-        let account = self.get(user).await?;
-        let Belongings { objects, scores, notices, ledger } =
-            transfer::belongings(&self.store, user).await?;
-        Ok(console::AccountExport {
-            account: Some(account),
-            objects: objects.into_iter().map(shown).collect(),
-            leaderboard_records: scores.into_iter().map(|row| score(user, row)).collect(),
-            notifications: notices.into_iter().map(notice).collect(),
-            wallet_ledgers: ledger.into_iter().map(entry).collect(),
-            ..console::AccountExport::default()
-        })
-    }
-
     /// Brings metadata, wallet and objects of an account to what an export says. With `create` the
     /// account must not be there yet, and is made with its id, names, identifiers and devices.
     ///
@@ -125,52 +107,4 @@ fn new_account(account: &api::Account, user: &api::User) -> Result<NewAccount, A
 
 fn stored(time: Option<Timestamp>) -> store::Timestamp {
     store::Timestamp::from_unix_sec(time.map_or(0, |time| time.seconds))
-}
-
-fn told(time: store::Timestamp) -> Timestamp {
-    Timestamp { seconds: time.unix_sec(), nanos: 0 }
-}
-
-fn score(owner: UserId, row: ScoreRow) -> api::LeaderboardRecord {
-    api::LeaderboardRecord {
-        leaderboard_id: row.leaderboard,
-        owner_id: owner.to_string(),
-        username: row.username,
-        score: row.score,
-        subscore: row.subscore,
-        num_score: row.num_score,
-        metadata: row.metadata,
-        create_time: Some(told(row.create_time)),
-        update_time: Some(told(row.update_time)),
-        expiry_time: row.expiry_time.is_set().then(|| told(row.expiry_time)),
-        rank: 0,
-        max_num_score: u32::try_from(row.max_num_score).unwrap_or_default(),
-    }
-}
-
-fn notice(row: NoticeRow) -> api::Notification {
-    let sender = row.sender != UserId::NIL;
-    api::Notification {
-        id: row.id.to_string(),
-        subject: row.subject,
-        content: row.content,
-        code: row.code,
-        sender_id: if sender { row.sender.to_string() } else { String::new() },
-        create_time: Some(told(row.create_time)),
-        persistent: true,
-    }
-}
-
-/// An entry of the ledger as it is shown to operators.
-pub fn entry(record: LedgerRecord) -> console::WalletLedger {
-    let LedgerRecord { id, user, changes, metadata, create_time, update_time } = record;
-    let id: Uuid = id;
-    console::WalletLedger {
-        id: id.to_string(),
-        user_id: user.to_string(),
-        changeset: changes,
-        metadata,
-        create_time: Some(told(create_time)),
-        update_time: Some(told(update_time)),
-    }
 }

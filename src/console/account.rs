@@ -2,7 +2,7 @@
 
 use kakera_proto::console;
 
-use super::{Console, Operator};
+use super::{Console, Operator, wallet::entry};
 use crate::{
     accounts::AccountEdit,
     error::Error,
@@ -100,11 +100,16 @@ impl Console {
     ) -> Result<console::AccountExport, Error> {
         let user = requested(&request.id)?;
         let services = &self.services;
-        let mut export = services.accounts.export(user).await?;
-        export.friends = services.friends.all_of(user).await?;
-        export.groups = services.groups.all_of(user).await?;
-        export.messages = services.history.sent_by(user).await?;
-        Ok(export)
+        Ok(console::AccountExport {
+            account: Some(services.accounts.get(user).await?),
+            objects: services.storage.all_of(user).await?,
+            friends: services.friends.all_of(user).await?,
+            groups: services.groups.all_of(user).await?,
+            messages: services.history.sent_by(user).await?,
+            leaderboard_records: services.leaderboards.all_of_owner(user).await?,
+            notifications: services.notifications.kept_for(user).await?,
+            wallet_ledgers: services.wallets.all_of(user).await?.into_iter().map(entry).collect(),
+        })
     }
 
     pub(super) async fn import_account(

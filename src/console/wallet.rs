@@ -5,10 +5,9 @@ use uuid::Uuid;
 
 use super::{Console, Operator, account::requested};
 use crate::{
-    accounts::transfer,
     error::Error,
     store,
-    wallet::{LEDGER_LIMIT_MAX, LedgerFilter},
+    wallet::{LEDGER_LIMIT_MAX, LedgerFilter, LedgerRecord},
 };
 
 impl Console {
@@ -25,7 +24,7 @@ impl Console {
         let filter = LedgerFilter { after: time(request.after), before: time(request.before) };
         let page = self.services.wallets.ledger(user, filter, limit, &request.cursor).await?;
         Ok(console::WalletLedgerList {
-            items: page.entries.into_iter().map(transfer::entry).collect(),
+            items: page.entries.into_iter().map(entry).collect(),
             next_cursor: page.next_cursor,
             prev_cursor: page.prev_cursor,
         })
@@ -50,4 +49,20 @@ fn time(time: Option<Timestamp>) -> Option<store::Timestamp> {
         let micros = i64::from(time.nanos / 1000);
         store::Timestamp(time.seconds.saturating_mul(1_000_000).saturating_add(micros))
     })
+}
+
+pub(super) fn entry(record: LedgerRecord) -> console::WalletLedger {
+    let LedgerRecord { id, user, changes, metadata, create_time, update_time } = record;
+    console::WalletLedger {
+        id: id.to_string(),
+        user_id: user.to_string(),
+        changeset: changes,
+        metadata,
+        create_time: Some(told(create_time)),
+        update_time: Some(told(update_time)),
+    }
+}
+
+fn told(time: store::Timestamp) -> Timestamp {
+    Timestamp { seconds: time.unix_sec(), nanos: 0 }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Authority, ObjectDelete, ObjectDraft, ObjectId, Scope, Search, StorageError};
 use crate::{
     cursor,
+    ids::UserId,
     store::{
         self, Store,
         storage::{self, ObjectRecord, ObjectWrite, Page, WriteAck},
@@ -43,6 +44,12 @@ pub struct Storage {
 impl Storage {
     pub fn new(store: Store) -> Self {
         Self { store }
+    }
+
+    /// All objects of an owner, by collection and key: for the export of its account.
+    pub async fn all_of(&self, owner: UserId) -> Result<Vec<api::StorageObject>, StorageError> {
+        let records = storage::of_user(&self.store, owner).await?;
+        Ok(records.into_iter().map(shown).collect())
     }
 
     /// Writes all of the objects or none; one acknowledgement for each, in their order.

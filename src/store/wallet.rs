@@ -213,12 +213,13 @@ pub async fn entries(
 }
 
 /// All entries of a player, newest first, for an export.
-pub async fn all_entries(
-    reader: &mut Reader<'_>,
-    user: UserId,
-) -> Result<Vec<LedgerRecord>, StoreError> {
-    let sql = format!("{ENTRIES} order by create_time desc, id desc");
-    reader.all(&sql, params![user]).await
+pub async fn all_entries(store: &Store, user: UserId) -> Result<Vec<LedgerRecord>, StoreError> {
+    store
+        .scan(async move |reader: &mut Reader<'_>| {
+            let sql = format!("{ENTRIES} order by create_time desc, id desc");
+            reader.all(&sql, params![user]).await
+        })
+        .await
 }
 
 /// Writes what `merge` makes of an entry's metadata; `None` when there is no such entry.

@@ -104,6 +104,11 @@ impl Wallets {
         Ok(LedgerEntries { entries, next_cursor, prev_cursor })
     }
 
+    /// All entries of a player, newest first: for the export of its account.
+    pub async fn all_of(&self, user: UserId) -> Result<Vec<LedgerRecord>, WalletError> {
+        Ok(wallet::all_entries(&self.store, user).await?)
+    }
+
     /// Adds to an entry's metadata, a JSON object; names that are there already are replaced. Yields the
     /// entry with what was added alone, as the protocol has it.
     pub async fn update_ledger(

@@ -105,11 +105,12 @@ fn statement<'a>(
 }
 
 /// Everything of one owner, for an export.
-pub async fn of_user(
-    reader: &mut Reader<'_>,
-    user: UserId,
-) -> Result<Vec<ObjectRecord>, StoreError> {
-    reader.all(select!("user_id = $1 order by collection, key"), params![user]).await
+pub async fn of_user(store: &Store, user: UserId) -> Result<Vec<ObjectRecord>, StoreError> {
+    store
+        .scan(async move |reader: &mut Reader<'_>| {
+            reader.all(select!("user_id = $1 order by collection, key"), params![user]).await
+        })
+        .await
 }
 
 /// What an operator looks for; nothing named means everything.
