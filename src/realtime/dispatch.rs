@@ -6,11 +6,11 @@ use kakera_proto::realtime::{Envelope, Pong, envelope::Message};
 
 use super::{
     Realtime, codec,
-    reply::{fail, reply},
+    reply::{fail, refuse, reply},
     rpc,
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, RealtimeCode},
     session::{CloseCause, Dispatch, Session},
 };
 
@@ -84,9 +84,9 @@ impl Dispatch for Realtime {
             }
             Some(Message::PartyDataSend(sent)) => self.party_data_send(session, cid, sent),
             Some(Message::PartyUpdate(update)) => self.party_update(session, cid, update),
-            // An envelope without a message, or with one that only servers send.
-            None
-            | Some(
+            None => costly(session, cid, RealtimeCode::MissingPayload, "Missing message."),
+            // What only servers send.
+            Some(
                 Message::Channel(_)
                 | Message::ChannelMessage(_)
                 | Message::ChannelMessageAck(_)
@@ -108,9 +108,15 @@ impl Dispatch for Realtime {
                 | Message::PartyMatchmakerTicket(_)
                 | Message::PartyData(_)
                 | Message::PartyPresenceEvent(_),
-            ) => session.close(CloseCause::Unprocessable),
+            ) => costly(session, cid, RealtimeCode::UnrecognizedPayload, "Unrecognized message."),
         }
     }
+}
+
+/// Tells a client what was wrong with its envelope, and ends its session.
+fn costly(session: &Session, cid: String, code: RealtimeCode, why: &str) {
+    refuse(session, cid, code, why);
+    session.close(CloseCause::Unprocessable);
 }
 
 fn too_many() -> Error {

@@ -101,7 +101,8 @@ export async function connect(user, { format = "json", status = true, adapter } 
   const socket = user.client.createSocket(false, false, adapter);
   const inbox = new Inbox();
   for (const [callback, kind] of Object.entries(EVENTS)) socket[callback] = (value) => inbox.push(kind, value);
-  await socket.connect(user.session, status);
+  // The SDK never clears this timer, and a test's process would wait for it.
+  await socket.connect(user.session, status, 10_000);
   return { ...user, socket, inbox };
 }
 

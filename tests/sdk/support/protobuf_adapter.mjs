@@ -9,7 +9,7 @@ const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..
 const root = new protobuf.Root();
 root.resolvePath = (_, target) => (target.startsWith("google/") ? target : path.join(folder, target));
 root.loadSync("nakama/realtime/envelope.proto", { keepCase: true });
-const Envelope = root.lookupType("nakama.realtime.Envelope");
+export const Envelope = root.lookupType("nakama.realtime.Envelope");
 const READ = { longs: Number, enums: Number, arrays: false, objects: false, defaults: false };
 
 /** Wrapped values are bare in the SDK's messages. */
@@ -25,6 +25,16 @@ function mapped(type, message, change) {
   return copy;
 }
 
+/** An envelope as JSON clients write it, in protobuf. */
+export function encode(message) {
+  return Envelope.encode(Envelope.fromObject(mapped(Envelope, message, (value) => ({ value })))).finish();
+}
+
+/** An envelope in protobuf, as JSON clients read it but for numbers and bytes. */
+export function decode(bytes) {
+  return mapped(Envelope, Envelope.toObject(Envelope.decode(new Uint8Array(bytes)), READ), (wrapped) => wrapped.value ?? "");
+}
+
 export class SchemaAdapter {
   connect(scheme, host, port, createStatus, token) {
     const query = new URLSearchParams({ lang: "en", status: String(createStatus), token, format: "protobuf" });
@@ -37,7 +47,7 @@ export class SchemaAdapter {
   }
 
   send(message) {
-    this.socket.send(Envelope.encode(Envelope.fromObject(mapped(Envelope, message, (value) => ({ value })))).finish());
+    this.socket.send(encode(message));
   }
 
   close() {
@@ -58,9 +68,6 @@ export class SchemaAdapter {
   }
 
   set onMessage(value) {
-    this.socket.onmessage = (event) => {
-      const message = Envelope.toObject(Envelope.decode(new Uint8Array(event.data)), READ);
-      value?.(mapped(Envelope, message, (wrapped) => wrapped.value));
-    };
+    this.socket.onmessage = (event) => value?.(decode(event.data));
   }
 }
