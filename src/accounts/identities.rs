@@ -21,7 +21,7 @@ impl Accounts {
     }
 
     pub async fn link_custom(&self, user: UserId, custom_id: &str) -> Result<(), AccountError> {
-        rules::custom_id(custom_id)?;
+        rules::linked_custom_id(custom_id)?;
         let linked =
             identities::link_external(&self.store, user, ExternalId::Custom, custom_id).await;
         linked_or(linked, "Custom ID is already in use.")
@@ -37,8 +37,7 @@ impl Accounts {
         if email.is_empty() || password.is_empty() {
             return Err(AccountError::Invalid("Email address and password is required."));
         }
-        rules::email(email)?;
-        rules::password(password)?;
+        rules::linked_email(email, password)?;
         let hash = hash_password(password).await?;
         let email = email.to_lowercase();
         let linked = identities::link_email(&self.store, user, &email, hash.as_bytes()).await;

@@ -35,12 +35,29 @@ pub fn device_id(id: &str) -> Result<(), AuthError> {
 }
 
 pub fn custom_id(id: &str) -> Result<(), AuthError> {
+    custom_id_or(
+        id,
+        "Custom ID invalid, no spaces or control characters allowed.",
+        "Custom ID invalid, must be 6-128 bytes.",
+    )
+}
+
+/// The same rules, which links put in other words.
+pub fn linked_custom_id(id: &str) -> Result<(), AuthError> {
+    custom_id_or(
+        id,
+        "Invalid custom ID, no spaces or control characters allowed.",
+        "Invalid custom ID, must be 6-128 bytes.",
+    )
+}
+
+fn custom_id_or(id: &str, blank: &'static str, length: &'static str) -> Result<(), AuthError> {
     if id.is_empty() {
         Err(AuthError::Invalid("Custom ID is required."))
     } else if has_control_or_space(id) {
-        Err(AuthError::Invalid("Custom ID invalid, no spaces or control characters allowed."))
+        Err(AuthError::Invalid(blank))
     } else if !CUSTOM_ID_LEN.contains(&id.len()) {
-        Err(AuthError::Invalid("Custom ID invalid, must be 6-128 bytes."))
+        Err(AuthError::Invalid(length))
     } else {
         Ok(())
     }
@@ -58,9 +75,27 @@ pub fn username(name: &str) -> Result<(), AuthError> {
 }
 
 pub fn email(address: &str) -> Result<(), AuthError> {
+    email_characters(address)?;
+    email_shape(address)
+}
+
+/// An address and its password, in the order in which links look at them.
+pub fn linked_email(address: &str, password: &str) -> Result<(), AuthError> {
+    email_characters(address)?;
+    self::password(password)?;
+    email_shape(address)
+}
+
+fn email_characters(address: &str) -> Result<(), AuthError> {
     if has_control_or_space(address) {
         Err(AuthError::Invalid("Invalid email address, no spaces or control characters allowed."))
-    } else if !looks_like_email(address) {
+    } else {
+        Ok(())
+    }
+}
+
+fn email_shape(address: &str) -> Result<(), AuthError> {
+    if !looks_like_email(address) {
         Err(AuthError::Invalid("Invalid email address format."))
     } else if !EMAIL_LEN.contains(&address.len()) {
         Err(AuthError::Invalid("Invalid email address, must be 10-255 bytes."))
