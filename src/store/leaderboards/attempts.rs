@@ -3,7 +3,9 @@
 //! A record is always locked before its board, so that no two of these wait for each other.
 
 use super::{
-    NewScore, Operator, ScoreRecord, SortOrder, listing::SCORE_OF_OWNER, scores::statement_of,
+    NewScore, Operator, ScoreRecord, SortOrder,
+    listing::SCORE_OF_OWNER,
+    scores::{REWRITES_MAX, is_overtaken, statement_of},
 };
 use crate::{
     ids::UserId,
@@ -51,7 +53,7 @@ pub async fn join(
             let sql = "insert into leaderboard_record (leaderboard_id, owner_id, expiry_time, \
                        username, num_score, max_num_score, create_time, update_time) \
                        values ($1, $2, $3, $4, 0, $5, {now}, {now}) \
-                       on conflict (owner_id, leaderboard_id, expiry_time) do nothing";
+                       on conflict do nothing";
             let most = rules.max_num_score;
             let new = tx.execute(sql, params![&board, owner, expiry, &username, most]).await?;
             if new == 0 {
@@ -85,6 +87,16 @@ macro_rules! first_or_further {
 
 /// Writes a score as one more attempt, whether it is better or not; yields the record as it is now.
 pub async fn write(store: &Store, rules: Rules, new: &NewScore) -> Result<ScoreRecord, Refused> {
+    for _ in 0..REWRITES_MAX {
+        match attempt(store, rules, new).await {
+            Err(Refused::Store(error)) if is_overtaken(&error) => {}
+            other => return other,
+        }
+    }
+    Err(StoreError::Contended.into())
+}
+
+async fn attempt(store: &Store, rules: Rules, new: &NewScore) -> Result<ScoreRecord, Refused> {
     let sql = statement_of!(first_or_further, rules.operator, rules.sort_order);
     let new = new.clone();
     store

@@ -8,6 +8,9 @@ use crate::{
     store::{Param, Reader, Store, StoreError, Timestamp, Tx},
 };
 
+/// How often a write begins anew because another one of the same record came in between.
+pub(super) const REWRITES_MAX: usize = 8;
+
 /// A score to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewScore {
@@ -111,12 +114,29 @@ pub async fn write(
     new: &NewScore,
 ) -> Result<(ScoreRecord, bool), StoreError> {
     let sql = statement_of!(write, operator, order);
-    let written: Vec<ScoreRecord> = store.returning(sql, &new.params()).await?;
-    if let Some(record) = written.into_iter().next() {
-        return Ok((record, true));
+    for _ in 0..REWRITES_MAX {
+        let written: Vec<ScoreRecord> = match store.returning(sql, &new.params()).await {
+            Ok(written) => written,
+            Err(error) if is_overtaken(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        if let Some(record) = written.into_iter().next() {
+            return Ok((record, true));
+        }
+        let found = listing::of_owner(store, &new.board, new.expiry, new.owner).await?;
+        if let Some(record) = found {
+            return Ok((record, false));
+        }
+        // It stood in the way of this write and has been deleted since.
     }
-    let owner = listing::of_owner(store, &new.board, new.expiry, new.owner).await?;
-    owner.map(|record| (record, false)).ok_or(StoreError::NoRow)
+    Err(StoreError::Contended)
+}
+
+/// Whether another writer inserted the same record at the same moment. PostgreSQL resolves a conflict on
+/// the index that `on conflict` names, but may meet the one on the primary key first, for that has the
+/// score in it. Once the other one has committed, there is a record to be updated.
+pub(super) fn is_overtaken(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unique(_))
 }
 
 /// Deletes an owner's record. False when there is none.
