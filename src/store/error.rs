@@ -51,7 +51,7 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
-    /// The commit itself failed. Nothing of the transaction (and of its batch) remains.
+    /// The commit failed, as on a full disk. Nothing of the transaction (and of its batch) remains.
     #[error("the commit failed: {0}")]
     Commit(Box<str>),
 }
@@ -60,7 +60,7 @@ impl StoreError {
     /// The only place that says which kind each failure is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable(_) | Self::Closed => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::Closed | Self::Commit(_) => ErrorKind::Unavailable,
             Self::Overloaded(_) => ErrorKind::ResourceExhausted,
             Self::Deadline => ErrorKind::DeadlineExceeded,
             Self::Contended => ErrorKind::Aborted,
@@ -68,11 +68,9 @@ impl StoreError {
             Self::ForeignKey(_) => ErrorKind::FailedPrecondition,
             Self::Check(_) => ErrorKind::InvalidArgument,
             Self::NoRow => ErrorKind::NotFound,
-            Self::Failed
-            | Self::Statement(_)
-            | Self::Schema(_)
-            | Self::Open(_)
-            | Self::Commit(_) => ErrorKind::Internal,
+            Self::Failed | Self::Statement(_) | Self::Schema(_) | Self::Open(_) => {
+                ErrorKind::Internal
+            }
         }
     }
 
@@ -98,7 +96,9 @@ impl From<StoreError> for Error {
             tracing::error!(%error, "the store failed");
         }
         let message = match error {
-            StoreError::Unavailable(_) | StoreError::Closed => "The database is not available.",
+            StoreError::Unavailable(_) | StoreError::Closed | StoreError::Commit(_) => {
+                "The database is not available."
+            }
             StoreError::Overloaded(_) => "The database is overloaded, try again later.",
             StoreError::Deadline => "The database did not answer in time.",
             StoreError::Contended => "The write conflicted with others, try again.",
@@ -109,8 +109,7 @@ impl From<StoreError> for Error {
             StoreError::Failed
             | StoreError::Statement(_)
             | StoreError::Schema(_)
-            | StoreError::Open(_)
-            | StoreError::Commit(_) => "The database failed.",
+            | StoreError::Open(_) => "The database failed.",
         };
         Error::new(kind, message)
     }

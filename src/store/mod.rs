@@ -27,6 +27,7 @@ mod postgres;
 pub mod relations;
 mod row;
 mod sqlite;
+mod storable;
 pub mod storage;
 pub mod transfer;
 mod tx;

@@ -7,6 +7,7 @@ use super::{
     postgres::PgConnection,
     row::{FromRow, Row},
     sqlite::SqliteConnection,
+    storable,
     value::Param,
 };
 
@@ -44,7 +45,7 @@ impl<'a> Reader<'a> {
 
     /// All rows, at most [`ROW_COUNT_MAX`].
     pub async fn rows(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        self.refuse_if_failed()?;
+        self.refuse(params)?;
         let result = match &mut self.driver {
             Driver::Sqlite(connection) => connection.rows(sql, params),
             Driver::Postgres { connection, begin } => {
@@ -96,7 +97,9 @@ impl<'a> Reader<'a> {
         &mut self,
         statements: &[(&str, Vec<Param<'_>>)],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
-        self.refuse_if_failed()?;
+        for (_, params) in statements {
+            self.refuse(params)?;
+        }
         let result = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 statements.iter().map(|(sql, params)| connection.rows(sql, params)).collect()
@@ -114,7 +117,7 @@ impl<'a> Reader<'a> {
         sql: &str,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
-        self.refuse_if_failed()?;
+        self.refuse(params)?;
         let result = match &mut self.driver {
             Driver::Sqlite(connection) => connection.execute(sql, params),
             Driver::Postgres { connection, begin } => {
@@ -124,11 +127,12 @@ impl<'a> Reader<'a> {
         self.note(result)
     }
 
-    fn refuse_if_failed(&self) -> Result<(), StoreError> {
+    /// Before a statement: not after a failure, and not with what cannot be kept.
+    fn refuse(&mut self, params: &[Param<'_>]) -> Result<(), StoreError> {
         if self.in_transaction && self.failure.is_some() {
             return Err(StoreError::Failed);
         }
-        Ok(())
+        self.note(storable::check(params))
     }
 
     fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {

@@ -249,6 +249,29 @@ on_both_databases! {
         assert!(storage.collections().await.unwrap().is_empty());
     }
 
+    async fn what_one_database_cannot_keep_both_refuse(bench: Bench) {
+        let me = player(&bench.store, "me").await;
+        let storage = Storage::new(bench.store);
+        let deep = format!("{}1{}", "{\"a\":".repeat(30_000), "}".repeat(30_000));
+        let swelling = format!("{{\"a\":[{}1]}}", "1e131000,".repeat(50));
+        let good = draft(id("c", "good", me), "{\"a\":\"\\ud83d\\ude00\"}", "");
+        for (key, value) in [
+            ("nul\0", "{}"),
+            ("k", "{\"a\":\"\\u0000\"}"),
+            ("k", "{\"a\":\"\\ud800\"}"),
+            ("k", deep.as_str()),
+            ("k", swelling.as_str()),
+        ] {
+            let bad = draft(id("c", key, me), value, "");
+            let refused = storage.write(Authority::Player(me), vec![good.clone(), bad]).await;
+            let refused = refusal(refused);
+            assert!(refused.starts_with("a value is out of its bounds"), "{refused}: {value:.40}");
+            assert_eq!(storage.count().await.unwrap(), 0, "the good one went with it");
+        }
+        storage.write(Authority::Player(me), vec![good]).await.unwrap();
+        assert_eq!(value(&storage, id("c", "good", me)).await.unwrap()["a"], "\u{1f600}");
+    }
+
     async fn many_writers_with_versions_lose_no_update(bench: Bench) {
         const WRITERS: usize = 8;
         const TIMES: usize = 10;

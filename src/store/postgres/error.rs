@@ -52,8 +52,9 @@ fn server_error(error: &DbError) -> StoreError {
         // A server that became a replica.
         "25006" => StoreError::Unavailable("the server is read-only".into()),
         _ => match code.get(..2) {
-            // Values: too long, out of range, not of the type. The message would repeat the value.
-            Some("22") => StoreError::Check(code.into()),
+            // Values: too long, out of range, not of the type; nested too deeply, too big for an index. The
+            // message would repeat the value.
+            Some("22" | "54") => StoreError::Check(code.into()),
             // Connections, resources, operator's intervention, system errors, unknown outcomes.
             Some("08" | "53" | "57" | "58" | "40" | "XX") => {
                 StoreError::Unavailable(format!("{code}: {}", error.message()).into())

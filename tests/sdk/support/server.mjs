@@ -16,9 +16,11 @@ export class Server {
    * Starts a server and waits until it answers.
    * `database`: absent for the embedded store, else a PostgreSQL address, which is migrated first.
    * `flags`: further flags as `{ "socket.server_key": "x" }`; a list repeats the flag.
+   * `ignores`: a signal that the process is to ignore, without its SIG.
    */
-  static async start({ shards = 2, database, flags = {} } = {}) {
+  static async start({ shards = 2, database, flags = {}, ignores } = {}) {
     const server = new Server();
+    server.ignores = ignores;
     server.dir = mkdtempSync(path.join(tmpdir(), "kakera-"));
     server.grpcPort = await freePorts(6);
     server.port = server.grpcPort + 1;
@@ -46,7 +48,13 @@ export class Server {
     const args = Object.entries(this.flags).flatMap(([key, value]) =>
       [value].flat().flatMap((one) => [`--${key}`, String(one)]),
     );
-    this.process = spawn(binary, ["serve", ...args], { cwd: this.dir, stdio: ["ignore", "pipe", "pipe"] });
+    const [program, ...before] = this.ignores
+      ? ["sh", "-c", `trap '' ${this.ignores}; exec "$0" "$@"`, binary]
+      : [binary];
+    this.process = spawn(program, [...before, "serve", ...args], {
+      cwd: this.dir,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.exited = new Promise((resolve) => this.process.once("exit", (code, signal) => resolve({ code, signal })));
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding("utf8");
