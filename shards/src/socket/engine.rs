@@ -29,6 +29,9 @@ use crate::{
 /// Writes that wait for the end of the turn at most before a free socket starts to send.
 const EAGER_WRITES: u32 = 32;
 
+/// Bytes with which a send is full: more company would not make them any cheaper.
+const FULL_SEND: usize = 16 * 1024;
+
 /// The life of a socket; `lifecycle.rs` holds the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -291,7 +294,7 @@ impl Engine {
         queue(&mut slot.waiting, &mut state.pool);
         self.counts.writes.increment();
         let window = state.pacer.window_micros();
-        if pace == Pace::Now || window == 0 {
+        if pace == Pace::Now || window == 0 || slot.waiting.len() >= FULL_SEND {
             slot.due = true;
             if !slot.sending && slot.waiting.units() >= EAGER_WRITES {
                 state.start_send(key);

@@ -118,7 +118,8 @@ impl Engine {
             state.paced.pop_front();
             if let Some(slot) = state.slots.get_mut(key) {
                 slot.paced = false;
-                slot.due = true;
+                // All of it may have left with something that did not wait.
+                slot.due = !slot.waiting.is_empty();
                 state.start_send(key);
             }
         }

@@ -565,7 +565,7 @@ fn on_a_busy_core_paced_writes_wait_for_company_and_leave_in_order() {
         let mut stream = dial(listening.address());
         until(|| last.borrow().is_some()).await;
         let socket = last.take().unwrap();
-        sockets.0.state.borrow_mut().pacer.pretend_window(30_000);
+        sockets.0.state.borrow_mut().pacer.pretend_window(200_000);
         for byte in 0..10 {
             socket.write(&[byte], Pace::Paced).unwrap();
             runtime::yield_now().await;
@@ -587,10 +587,48 @@ fn on_a_busy_core_paced_writes_wait_for_company_and_leave_in_order() {
         let back = client(move || {
             let mut back = [0; 8];
             stream.read_exact(&mut back).unwrap();
+            (back, stream)
+        });
+        let (back, mut stream) = back.await;
+        assert_eq!(&back, b"pacednow");
+        until(|| sockets.0.counts.sends.get() == 2).await;
+        // The time at which it was due passes; what is written later waits its own time, and leaves.
+        runtime::sleep(Duration::from_millis(300)).await;
+        socket.write(b"later", Pace::Paced).unwrap();
+        let back = client(move || {
+            let mut back = [0; 5];
+            stream.read_exact(&mut back).unwrap();
             back
         });
-        assert_eq!(&back.await, b"pacednow");
-        until(|| sockets.0.counts.sends.get() == 2).await;
+        assert_eq!(&back.await, b"later");
+    });
+}
+
+#[test]
+fn what_fills_a_send_does_not_wait_for_company() {
+    on_a_shard(SocketConfig::default(), async |sockets| {
+        let last: Rc<RefCell<Option<Socket>>> = Rc::default();
+        let last_of = last.clone();
+        let listening = sockets
+            .listen(any(), ListenOptions::default(), move |socket| {
+                let (pace, closed) = (Pace::Now, Rc::default());
+                socket.consume(Rc::new(Echo { socket: socket.clone(), pace, closed }));
+                *last_of.borrow_mut() = Some(socket);
+            })
+            .unwrap();
+        let _stream = dial(listening.address());
+        until(|| last.borrow().is_some()).await;
+        let socket = last.take().unwrap();
+        // Longer than this test may take.
+        sockets.0.state.borrow_mut().pacer.pretend_window(3_600_000_000);
+        for _ in 0..16 {
+            socket.write(&[1; 1000], Pace::Paced).unwrap();
+        }
+        runtime::sleep(Duration::from_millis(20)).await;
+        assert_eq!((sockets.0.counts.sends.get(), socket.queued_bytes()), (0, 16_000));
+        socket.write(&[1; 1000], Pace::Paced).unwrap();
+        until(|| sockets.0.counts.sends.get() == 1).await;
+        assert_eq!(socket.queued_bytes(), 0);
     });
 }
 
