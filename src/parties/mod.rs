@@ -9,7 +9,7 @@
 //! the stream is a member from then on, and whoever is off it is none. When the leader goes, the oldest
 //! member leads; when the last one goes, the party is over.
 //!
-//! *Bounds*: [`PARTIES_MAX`] a shard, [`SIZE_MAX`] members and as many requests a party, [`LABEL_LEN_MAX`],
+//! *Bounds*: `party.max_parties` a shard, `party.max_size` members and as many requests a party, [`LABEL_LEN_MAX`],
 //! [`LOOKED_AT_MAX`] parties that a page looks at on a shard. *On failure*: what is refused changes
 //! nothing; a place that nobody takes is given up after [`PLACE_LIFE_MS`], and a party that is only such
 //! places at the next [`Parties::sweep`]; what the party tells is never dropped, what members send is best
@@ -36,8 +36,8 @@ pub use message::{Answer, Ask, Asked, Filter, Page, Place, Reply, Request};
 pub use party::{Effect, PLACE_LIFE_MS, Party, Settings};
 pub use player::{Named, Player};
 pub use post::{Post, SharedPost, Then, Unanswered};
-pub use service::{Parties, PartySettings, SIZE_MAX};
-pub use state::{LOOKED_AT_MAX, PARTIES_MAX, State};
+pub use service::{Parties, PartySettings};
+pub use state::{LOOKED_AT_MAX, State};
 
 #[cfg(test)]
 mod tests;

@@ -15,9 +15,6 @@ use crate::{
     presence::{JoinOptions, Member, Presences},
 };
 
-/// Most members that a party may be created for.
-pub const SIZE_MAX: i32 = 256;
-
 /// What the configuration says of parties.
 #[derive(Clone, Debug)]
 pub struct PartySettings {
@@ -25,6 +22,10 @@ pub struct PartySettings {
     pub node: Arc<str>,
     /// Joining a party leaves the others (`session.single_party`).
     pub single_party: bool,
+    /// Most members that a party may be created for (`party.max_size`).
+    pub size_max: i32,
+    /// Most parties of one shard (`party.max_parties`).
+    pub parties_max: usize,
 }
 
 /// See the module's description. Clones are the same.
@@ -38,6 +39,7 @@ pub(super) struct Inner {
     rng: Rng,
     pub(super) node: Arc<str>,
     pub(super) single_party: bool,
+    size_max: i32,
     pub(super) counters: PartyCounters,
     pub(super) state: RefCell<State>,
 }
@@ -51,10 +53,30 @@ impl Parties {
         settings: PartySettings,
         counters: Option<&Counters>,
     ) -> Self {
-        let PartySettings { node, single_party } = settings;
+        let PartySettings { node, single_party, size_max, parties_max } = settings;
         let counters = counters.map_or_else(PartyCounters::detached, PartyCounters::new);
-        let state = RefCell::default();
-        Self(Rc::new(Inner { presences, post, clock, rng, node, single_party, counters, state }))
+        let state = RefCell::new(State::new(parties_max));
+        Self(Rc::new(Inner {
+            presences,
+            post,
+            clock,
+            rng,
+            node,
+            single_party,
+            size_max,
+            counters,
+            state,
+        }))
+    }
+
+    /// Whether a party may be created for so many members; else the bound, and the refusal is counted.
+    pub fn check_size(&self, wanted: i32) -> Result<(), i32> {
+        let inner = &*self.0;
+        if (0..=inner.size_max).contains(&wanted) {
+            return Ok(());
+        }
+        inner.counters.refused.increment();
+        Err(inner.size_max)
     }
 
     /// Creates a party that its creator leads. `then` runs when the creator is in it; the reply has to be

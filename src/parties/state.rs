@@ -10,15 +10,14 @@ use hashbrown::HashMap;
 use super::{Answer, Ask, Effect, Filter, Page, Party, PartyError, Place, Player, Settings};
 use crate::ids::{PartyId, SessionId};
 
-/// Parties of one shard; one more is refused.
-pub const PARTIES_MAX: usize = 1_000_000;
-
 /// Parties that one page looks at on a shard before it says where it stopped.
 pub const LOOKED_AT_MAX: usize = 10_000;
 
 /// See the module's description. Pure and synchronous: what is to happen is given back as effects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct State {
+    /// One more is refused.
+    parties_max: usize,
     parties: HashMap<PartyId, Kept, RandomState>,
     /// Every party, oldest first.
     order: BTreeSet<Place>,
@@ -31,6 +30,11 @@ struct Kept {
 }
 
 impl State {
+    /// Of a shard that keeps at most so many parties.
+    pub fn new(parties_max: usize) -> Self {
+        Self { parties_max, parties: HashMap::default(), order: BTreeSet::new() }
+    }
+
     /// Begins a party; its creator is to enter the stream next, or [`State::release`] follows.
     pub fn create(
         &mut self,
@@ -39,7 +43,7 @@ impl State {
         (creator, settings): (Player, Settings),
         (created_micros, now_ms): (i64, u64),
     ) -> Result<(), PartyError> {
-        if self.parties.len() >= PARTIES_MAX {
+        if self.parties.len() >= self.parties_max {
             return Err(PartyError::TooMany);
         }
         let place = Place { created_micros, id: id.0.as_u128() };

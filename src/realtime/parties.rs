@@ -14,14 +14,15 @@ use super::{
 };
 use crate::{
     error::RealtimeCode,
-    parties::{Answer, Ask, Named, PartyError, PartyRef, SIZE_MAX},
+    parties::{Answer, Ask, Named, PartyError, PartyRef},
     session::Session,
 };
 
 impl Realtime {
     pub(super) fn party_create(&self, session: &Rc<Session>, cid: String, create: PartyCreate) {
-        if !(0..=SIZE_MAX).contains(&create.max_size) {
-            return invalid(session, cid, "Invalid party max size, must be 1-256");
+        if let Err(max) = self.parties.check_size(create.max_size) {
+            let why = format!("Invalid party max size, must be 1-{max}");
+            return refuse(session, cid, RealtimeCode::BadInput, why);
         }
         let turn = session.begin_turn();
         let this = Rc::clone(session);

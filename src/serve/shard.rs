@@ -130,6 +130,8 @@ fn build(
     let party_settings = PartySettings {
         node: config.name.as_str().into(),
         single_party: config.session.single_party,
+        size_max: i32::try_from(config.party.max_size).unwrap_or(i32::MAX),
+        parties_max: config.party.max_parties as usize,
     };
     let parties = Parties::new(
         presences.clone(),

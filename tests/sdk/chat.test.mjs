@@ -241,6 +241,80 @@ onBothStores("chat", (context) => {
     dan.socket.disconnect(false);
   });
 
+  test("direct messages reach across shards, and end with a block", async () => {
+    const joined = await ann.socket.joinChat(ben.session.user_id, DIRECT, true, false);
+    const other = await ben.socket.joinChat(ann.session.user_id, DIRECT, true, false);
+    assert.equal(other.id, joined.id);
+    assert.deepEqual(other.presences.map((p) => p.session_id), [ann.self.session_id]);
+    const seen = await ann.inbox.next("channel_presence", (e) => e.channel_id === joined.id && e.joins?.[0].user_id === ben.session.user_id);
+    assert.deepEqual([seen.user_id_one, seen.user_id_two], [ann, ben].map((user) => user.session.user_id).sort());
+    for (const [from, to] of [[ann, ben], [ben, ann]]) {
+      await from.socket.writeChatMessage(joined.id, { from: from.session.user_id });
+      const heard = await to.inbox.next("channel_message", (m) => m.channel_id === joined.id && m.sender_id === from.session.user_id);
+      assert.deepEqual(content(heard), { from: from.session.user_id });
+    }
+    await ann.client.blockFriends(ann.session, [ben.session.user_id]);
+    const notFound = "User ID not found: Invalid channel target";
+    await refused(ben.socket.joinChat(ann.session.user_id, DIRECT, true, false), BAD_INPUT, notFound);
+    await refused(ben.socket.writeChatMessage(joined.id, {}), BAD_INPUT, "Must join channel before sending messages");
+    // Who blocks may still write, as in the reference; nobody is there to hear it.
+    await ann.socket.joinChat(ben.session.user_id, DIRECT, true, false);
+    await ann.client.deleteFriends(ann.session, [ben.session.user_id]);
+    assert.equal((await ben.socket.joinChat(ann.session.user_id, DIRECT, true, false)).id, joined.id);
+    for (const { socket } of [ann, ben]) await socket.leaveChat(joined.id);
+    for (const { inbox } of [ann, ben]) inbox.clear();
+  });
+
+  test("a join without a type is one of a room", async () => {
+    const name = `room ${randomUUID()}`;
+    assert.equal((await ben.socket.joinChat(name, 0, true, false)).id, `2...${name}`);
+    const joined = await ann.socket.joinChat(name, ROOM, true, false);
+    assert.deepEqual(joined.presences.map((p) => p.user_id), [ben.session.user_id]);
+    for (const { socket } of [ann, ben]) await socket.leaveChat(joined.id);
+  });
+
+  test("each session of a user is on a channel for itself, and is there once", async () => {
+    const { id, name } = await room();
+    const desk = await connect(ben, { format: "json" });
+    const joined = await desk.socket.joinChat(name, ROOM, true, false);
+    assert.equal(joined.presences.length, 2);
+    const again = await desk.socket.joinChat(name, ROOM, true, false);
+    assert.equal(again.presences.length, 3, "who is there already is listed");
+    await ann.inbox.next("channel_presence", (e) => e.channel_id === id && e.joins?.some((p) => p.session_id === joined.self.session_id));
+    await ann.inbox.none("channel_presence", (e) => e.channel_id === id && e.joins?.some((p) => p.session_id === joined.self.session_id));
+    await desk.socket.leaveChat(id);
+    await desk.socket.leaveChat(id);
+    const left = await ann.inbox.next("channel_presence", (e) => e.channel_id === id && e.leaves?.length > 0);
+    assert.deepEqual(left.leaves.map((p) => p.session_id), [joined.self.session_id]);
+    await ann.inbox.none("channel_presence", (e) => e.channel_id === id && e.leaves?.length > 0);
+    await ann.socket.writeChatMessage(id, { still: "here" });
+    await ben.inbox.next("channel_message", (m) => m.channel_id === id);
+    await desk.inbox.none("channel_message");
+    desk.socket.disconnect(false);
+  });
+
+  test("a group's channel and history are its members'", async () => {
+    const group = await ann.client.createGroup(ann.session, { name: `group-${randomUUID()}`, open: true });
+    const id = `3.${group.id}..`;
+    const joined = await ann.socket.joinChat(group.id, GROUP, true, false);
+    assert.deepEqual([joined.id, joined.group_id], [id, group.id]);
+    await ann.socket.writeChatMessage(id, { text: "inside" });
+    await refused(ben.socket.joinChat(group.id, GROUP, true, false), BAD_INPUT, "Group not found: Invalid channel target");
+    await refused(ben.socket.writeChatMessage(id, {}), BAD_INPUT, "Must join channel before sending messages");
+    await refusedOverHttp(list(ben, id, 10), 400, 3, "Group not found.");
+    await ben.client.joinGroup(ben.session, group.id);
+    const other = await ben.socket.joinChat(group.id, GROUP, false, true);
+    assert.deepEqual([other.presences.length, other.self.persistence ?? false], [1, false]);
+    await ben.socket.writeChatMessage(id, { text: "not kept" });
+    const heard = await ann.inbox.next("channel_message", (m) => m.channel_id === id && m.sender_id === ben.session.user_id && m.code === 0);
+    assert.deepEqual([heard.group_id, heard.persistent ?? false], [group.id, false]);
+    const { messages } = await list(ben, id, 10);
+    assert.deepEqual(messages.map((m) => m.code), [0, 3]);
+    await ann.client.deleteGroup(ann.session, group.id);
+    await refused(ann.socket.writeChatMessage(id, {}), BAD_INPUT, "Must join channel before sending messages");
+    await refused(ben.socket.joinChat(group.id, GROUP, true, false), BAD_INPUT, "Group not found: Invalid channel target");
+  });
+
   test("with oneself one talks alone, and is not invited", async () => {
     const joined = await ann.socket.joinChat(ann.session.user_id, DIRECT, true, false);
     assert.equal(joined.id, `4.${ann.session.user_id}.${ann.session.user_id}.`);

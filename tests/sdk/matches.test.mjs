@@ -162,6 +162,57 @@ for (const [creating, joining] of [["json", "schema"], ["schema", "json"]]) {
       await leave(match, ann, ben);
     });
 
+    test("data goes to nobody where those who are chosen are none, or not there", async () => {
+      const match = await ann.socket.createMatch();
+      const id = match.match_id;
+      await ben.socket.joinMatch(id);
+      const [mine, theirs] = [ann, ben].map((user) => ({ user_id: user.session.user_id, session_id: user.self.session_id, username: user.session.username }));
+      const nobody = [{ ...theirs, session_id: "none" }, { ...theirs, user_id: "none" }, { ...theirs, session_id: randomUUID() }, {}];
+      for (const chosen of nobody) await ann.socket.sendMatchState(id, 1, bytes("lost"), [chosen]);
+      await ann.socket.sendMatchState(id, 1, bytes("lost"), [theirs, { ...mine, session_id: "none" }]);
+      // An empty list is none, and a name counts for nothing.
+      await ann.socket.sendMatchState(id, 2, bytes("to all"), []);
+      await ann.socket.sendMatchState(id, 3, bytes("to ben"), [{ ...theirs, username: "" }, theirs]);
+      const got = [await ben.inbox.next("match_data"), await ben.inbox.next("match_data")];
+      assert.deepEqual(got.map((data) => Number(data.op_code)), [2, 3]);
+      await ben.inbox.none("match_data");
+      await ann.inbox.none("match_data");
+      // To a match that is over, or whose id is another node's, it goes nowhere as quietly.
+      await leave(match, ann, ben);
+      for (const gone of [id, `${id}test`, `${randomUUID()}.`]) await ann.socket.sendMatchState(gone, 4, bytes("late"));
+      await leave(await ann.socket.createMatch(), ann);
+    });
+
+    test("a join says where it wants to go, and metadata means nothing to a relayed match", async () => {
+      await refused(ann.socket.joinMatch(undefined), "No match ID or token found");
+      const match = await ann.socket.createMatch();
+      const joined = await ben.socket.joinMatch(match.match_id, undefined, { colour: "red" });
+      assert.equal(joined.match_id, match.match_id);
+      await leave(match, ann, ben);
+      // Its id is written as it was sent.
+      const named = await ann.socket.createMatch("upper and lower");
+      const loud = await ben.socket.joinMatch(named.match_id.toUpperCase());
+      assert.equal(loud.match_id, named.match_id.toUpperCase());
+      assert.deepEqual(ids(loud.presences), [ann.self.session_id]);
+      await leave(named, ann, ben);
+    });
+
+    test("each session of a player is in it for itself", async () => {
+      const desk = await connect(ben, { format: creating });
+      const match = await ann.socket.createMatch();
+      await ben.socket.joinMatch(match.match_id);
+      const joined = await desk.socket.joinMatch(match.match_id);
+      assert.equal(joined.presences.length, 2);
+      assert.equal(joined.presences.filter((presence) => presence.user_id === ben.session.user_id).length, 1);
+      await desk.socket.sendMatchState(match.match_id, 5, bytes("from the desk"));
+      for (const user of [ann, ben]) assert.equal((await user.inbox.next("match_data")).presence.session_id, joined.self.session_id);
+      await desk.inbox.none("match_data");
+      desk.socket.disconnect(false);
+      const left = await ben.inbox.next("match_presence", (event) => event.leaves?.length > 0);
+      assert.deepEqual(ids(left.leaves), [joined.self.session_id]);
+      await leave(match, ann, ben);
+    });
+
     test("data for an id that is none is answered with an error, without a cid", async () => {
       const raw = new WebSocket(`ws://127.0.0.1:${server.port}/ws?token=${encodeURIComponent(ann.session.token)}&format=json`);
       await new Promise((open) => raw.once("open", open));

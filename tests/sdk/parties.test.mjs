@@ -9,6 +9,7 @@ const NAMES = { json: "JSON", schema: "protobuf" };
 const bytes = (text) => new TextEncoder().encode(text);
 const ids = (presences) => (presences ?? []).map((presence) => presence.session_id);
 const sendData = (user, party_id) => replied(user.socket, { party_data_send: { party_id, op_code: 1, data: bytes("x") } });
+const update = (user, party_update) => replied(user.socket, { party_update });
 const shown = (user) => ({ user_id: user.session.user_id, session_id: user.self.session_id, username: user.session.username });
 
 for (const [leading, following] of [["json", "schema"], ["schema", "json"]]) {
@@ -225,6 +226,82 @@ for (const [leading, following] of [["json", "schema"], ["schema", "json"]]) {
       await ann.socket.leaveParty(nowhere);
     });
 
+    test("what is asked of a party that is none is refused, by whoever is asked", async () => {
+      const gone = (await create(true)).party_id;
+      await ann.socket.closeParty(gone);
+      const named = shown(ben);
+      // One that is over, one that never was, and one of another node.
+      for (const id of [gone, "7f2e6a36-6f0f-4b8e-9f27-1d6f7c3d2a11.test", gone.replace(/\..*/, ".elsewhere")]) {
+        for (const user of [ann, ben]) {
+          const { socket } = user;
+          await refused(socket.joinParty(id), "Error joining party: party not found");
+          await refused(socket.promotePartyMember(id, named), "Error promoting new party leader: party not found");
+          await refused(socket.acceptPartyMember(id, named), "Error accepting party join request: party not found");
+          await refused(socket.removePartyMember(id, named), "Error removing party member or join request: party not found");
+          await refused(socket.closeParty(id), "Error closing party: party not found");
+          await refused(socket.listPartyJoinRequests(id), "Error listing party join requests: party not found");
+          await refused(sendData(user, id), "Error sending party data: party not found");
+          await refused(update(user, { party_id: id }), "Error updating party: party not found");
+          await socket.leaveParty(id);
+        }
+      }
+    });
+
+    test("who is meant has to be named in full", async () => {
+      const party = await create(true);
+      const { party_id: id } = party;
+      await join(ben, party);
+      const whole = shown(ben);
+      for (const missing of ["user_id", "session_id", "username"]) {
+        const named = { ...whole, [missing]: "" };
+        await refused(ann.socket.promotePartyMember(id, named), "Invalid presence");
+        await refused(ann.socket.acceptPartyMember(id, named), "Invalid presence");
+        await refused(ann.socket.removePartyMember(id, named), "Invalid presence");
+      }
+      const other = { ...whole, username: "somebody else" };
+      await refused(ann.socket.promotePartyMember(id, other), "Error promoting new party leader: party member not found");
+      await refused(ann.socket.acceptPartyMember(id, other), "Error accepting party join request: party join request not found");
+      await refused(ann.socket.removePartyMember(id, other), "Error removing party member or join request: party member not found");
+      await ann.socket.closeParty(id);
+    });
+
+    test("who is in an open one joins it again in silence, and who is not leaves it so", async () => {
+      const party = await create(true);
+      const { party_id: id } = party;
+      await join(ben, party);
+      await ben.socket.joinParty(id);
+      await cat.socket.leaveParty(id);
+      await ann.inbox.none("party_presence", (event) => event.party_id === id);
+      await ben.inbox.none("party", (event) => event.party_id === id);
+      await ann.socket.closeParty(id);
+    });
+
+    test("data of who is alone in it goes nowhere, and may be empty", async () => {
+      const party = await create(true);
+      await sendData(ann, party.party_id);
+      await ann.inbox.none("party_data");
+      await join(ben, party);
+      await ann.socket.sendPartyData(party.party_id, 3, bytes(""));
+      const data = await ben.inbox.next("party_data");
+      assert.deepEqual([Number(data.op_code), data.data?.length ?? 0], [3, 0]);
+      await ann.socket.closeParty(party.party_id);
+    });
+
+    test("the leader opens and closes it, and the members are told of its label", async () => {
+      const party = await create(false);
+      const { party_id: id } = party;
+      await refused(update(ben, { party_id: id, open: true }), "Error updating party: party leader only");
+      await refused(update(ann, { party_id: id, label: "x".repeat(2049) }), "Error updating party: party label too long");
+      await update(ann, { party_id: id, label: '{"mode":"duel"}', open: true });
+      await join(ben, party);
+      await update(ann, { party_id: id, open: false });
+      await refused(cat.socket.joinParty(id).then(() => cat.socket.joinParty(id)), "Error joining party: party join request duplicate");
+      await ann.socket.acceptPartyMember(id, shown(cat));
+      assert.equal((await cat.inbox.next("party", (told) => told.party_id === id)).presences.length, 3);
+      await ann.socket.closeParty(id);
+      for (const user of [ann, ben, cat]) await user.inbox.next("party_close", (closed) => closed.party_id === id);
+    });
+
     test("the matchmaker is not built, and says so", async () => {
       const party = await create(true);
       await assert.rejects(ann.socket.addMatchmakerParty(party.party_id, "*", 2, 4), (error) => /not built/.test(error.message));
@@ -256,7 +333,6 @@ describe("labels and listings of parties", () => {
   });
 
   const create = async (user, party) => (await user.socket.send({ party_create: { max_size: 4, ...party } })).party;
-  const update = (user, party) => user.socket.send({ party_update: party });
 
   async function list(query = "") {
     const response = await fetch(`${server.url}/v2/party?${query}`, { headers: { authorization: `Bearer ${ann.session.token}` } });

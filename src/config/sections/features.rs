@@ -30,9 +30,9 @@ section! {
     Tracker at "tracker." [tracker] {
         /// Most presence events of a shard that wait for their fan-out.
         event_queue_size: usize = 1024, at_least(1), ignored("presence events are bounded by the shards' mailboxes");
-        /// Most streams that one shard keeps; more are refused.
+        /// Most streams that one shard keeps; more are refused. Counted as `stream_joins_refused`.
         max_streams: u32 = 4_000_000, at_least(1), ours;
-        /// Most presences in one stream; more are refused.
+        /// Most presences in one stream; more are refused. Counted as `stream_joins_refused`.
         max_presences_per_stream: u32 = 100_000, at_least(1), ours;
     }
 }
@@ -133,5 +133,9 @@ section! {
         label_update_interval_ms: u32 = 1000, at_least(1), ignored("a listing reads labels as they are");
         /// Time between looks for parties without members, in milliseconds. 0 never looks.
         idle_check_interval_ms: u32 = 30_000;
+        /// Most members that a party may be created for; as many may ask to join it. Counted as `parties_refused`.
+        max_size: u32 = 256, at_least(1), at_most(1024), ours;
+        /// Most parties that one shard keeps; more are refused. Counted as `parties_refused`.
+        max_parties: u32 = 1_000_000, at_least(1), ours;
     }
 }

@@ -30,7 +30,7 @@ section! {
         cores_without_smt: bool = false, ours;
         /// Most cores to take of each NUMA node. 0 sets no bound.
         shards_per_numa_node: u16 = 0, at_most(1024), ours;
-        /// Requests of one shard that may wait for another; one more is refused.
+        /// Requests of one shard that may wait for another; one more is refused. Counted as `mesh_requests_refused`.
         mailbox_requests_max: u32 = 4096, at_least(64), at_most(1_048_576), ours;
         /// Events of one shard that may wait for another; one more is dropped and counted, unless it ends something.
         mailbox_events_max: u32 = 16_384, at_least(256), at_most(1_048_576), ours;
@@ -132,11 +132,11 @@ section! {
         single_party: bool = false;
         /// Allows one session token a user; a new one ends the old ones.
         single_session: bool = false;
-        /// Most sockets of one user; a new one closes the oldest. 0 sets no bound.
+        /// Most sockets of one user; a new one closes the oldest. 0 sets no bound. Counted as `sessions_over_user_bound`.
         max_per_user: u32 = 0, ours;
-        /// Most streams (rooms, groups, matches, parties, status) that one session may be in.
+        /// Most streams (rooms, groups, matches, parties, status) that one session may be in. Counted as `stream_joins_refused`.
         max_streams: u32 = 1024, at_least(1), ours;
-        /// Most users whose status one session may follow.
+        /// Most users whose status one session may follow. Counted as `stream_joins_refused`.
         max_status_follows: u32 = 10_000, at_least(1), ours;
     }
 }

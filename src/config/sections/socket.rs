@@ -14,9 +14,9 @@ section! {
         address: String = String::new();
         /// IP versions to listen on.
         protocol: SocketProtocol = SocketProtocol::Both;
-        /// Largest message on a WebSocket, in bytes.
+        /// Largest message on a WebSocket, in bytes; a larger one closes it. Counted as `sessions_oversize`.
         max_message_size_bytes: u64 = 4096, at_least(1);
-        /// Largest body of a request, in bytes.
+        /// Largest body of a request, in bytes. Counted as `http_bodies_too_large`.
         max_request_size_bytes: u64 = 262_144, at_least(1);
         /// Size of a socket's read buffer, in bytes.
         read_buffer_size_bytes: usize = 4096, at_least(1), ignored("sockets of a core share their read buffers");
@@ -38,7 +38,7 @@ section! {
         ping_backoff_threshold: u32 = 20;
         /// Longest time to wait for a client's close frame, in milliseconds.
         close_ack_wait_ms: u32 = 2000, at_least(1);
-        /// Most messages that wait for one client; a client that is slower is disconnected.
+        /// Most messages that wait for one client; a client that is slower is disconnected. Counted as `sessions_slow`.
         outgoing_queue_size: usize = 64;
         /// Certificate chain for TLS, a PEM file. Needs `socket.ssl_private_key`.
         ssl_certificate: String = String::new();
@@ -48,13 +48,13 @@ section! {
         response_headers: ExtraHeaders = ExtraHeaders::default();
         /// Proxies in front of the server whose X-Forwarded-For entries are believed.
         proxy_count: u32 = 1;
-        /// Most connections that the node holds; more are closed at once. 0 sets no bound but the open file limit.
+        /// Most connections that the node holds; more are closed at once. 0 sets no bound but the open file limit. Counted as `sockets_refused`.
         max_connections: u32 = 200_000, ours;
-        /// Most connections from one address. 0 sets no bound, as suits servers behind a proxy.
+        /// Most connections from one address. 0 sets no bound, as suits servers behind a proxy. Counted as `sockets_refused`.
         max_connections_per_address: u32 = 0, ours;
         /// Largest head of a request, in bytes.
         max_header_size_bytes: usize = 16_384, at_least(1024), at_most(1_048_576), ours;
-        /// Most bytes that wait for one client; a client that is slower is disconnected.
+        /// Most bytes that wait for one client; a client that is slower is disconnected. Counted as `sessions_slow`.
         outgoing_queue_size_bytes: usize = 1_048_576, at_least(4096), ours;
         /// Bytes that the kernel holds for one client before they count as waiting; it takes twice as much
         /// memory. 0 lets it grow as it does for any connection.

@@ -203,7 +203,12 @@ impl World {
                 let port = Rc::new(Port(context.mesh.clone()));
                 let presences =
                     Presences::new(port.clone(), Rc::clone(&clients) as _, Limits::default());
-                let settings = PartySettings { node: NODE.into(), single_party };
+                let settings = PartySettings {
+                    node: NODE.into(),
+                    single_party,
+                    size_max: 256,
+                    parties_max: usize::MAX,
+                };
                 let chance = (context.clock(), context.rng.clone());
                 let parties = Parties::new(presences.clone(), port, chance, settings, None);
                 assert!(clients.parties.set(parties.clone()).is_ok());

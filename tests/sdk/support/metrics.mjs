@@ -1,6 +1,7 @@
 // The numbers of a server under test, as Prometheus scrapes them.
 import assert from "node:assert/strict";
 import { freePorts } from "./ports.mjs";
+import { eventually } from "./refusals.mjs";
 import { Server } from "./server.mjs";
 
 /** A server with a metrics port. */
@@ -8,6 +9,8 @@ export async function startWithMetrics(flags = {}, shards = 2) {
   const metricsPort = await freePorts(1);
   const server = await Server.start({ shards, flags: { "metrics.prometheus_port": metricsPort, ...flags } });
   server.metricsPort = metricsPort;
+  // It listens a moment after the ports that `start` waits for.
+  await eventually("metrics are served", () => fetch(`http://127.0.0.1:${metricsPort}/`).then(() => true, () => false));
   return server;
 }
 
