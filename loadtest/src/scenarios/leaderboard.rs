@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     Clock, Stage, Story,
@@ -16,8 +16,11 @@ use crate::client::{
     player::Account,
 };
 
-/// Writes scores, lists the top, and lists around the player, a third each. Clients cannot create a
-/// leaderboard, so one that takes scores from them has to exist.
+/// How many scores there are to post; a prime, so that each comes up before one is posted again.
+const SCORES: u64 = 10_007;
+
+/// Writes scores, lists the top, and lists around the player, a third each or one of them alone. Clients
+/// cannot create a leaderboard, so one that takes scores from them has to exist.
 #[derive(Clone, Debug, Args)]
 pub struct Leaderboard {
     /// The leaderboard's id.
@@ -25,8 +28,31 @@ pub struct Leaderboard {
     id: String,
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// Only this, over and over.
+    #[arg(long, value_enum)]
+    only: Option<Deed>,
+    /// Records of a list.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
     #[command(flatten)]
     rate: Rate,
+}
+
+/// What is done to a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Deed {
+    Score,
+    Top,
+    Around,
+}
+
+impl Deed {
+    const ALL: [Self; 3] = [Self::Score, Self::Top, Self::Around];
+
+    /// What a player does after it did `asked` things.
+    fn of_turn(asked: u64) -> Self {
+        Self::ALL[(asked % Self::ALL.len() as u64) as usize]
+    }
 }
 
 impl Story for Leaderboard {
@@ -49,19 +75,25 @@ impl Story for Leaderboard {
     }
 
     async fn play(&self, (lines, players): Self::Cast, stage: &Stage, clock: Clock) {
+        let Self { only, limit, .. } = *self;
         let (id, options) = (self.id.clone(), Arc::clone(&stage.options));
         let ask = async move |http: &mut Http, index: usize, asked: u64| {
             let player = &players[index];
             player.renew(&options).await?;
             let bearer = player.bearer();
-            match asked % 3 {
-                0 => Ok(("score", post_score(http, player, &id, asked * 31 % 10_007).await?)),
-                1 => {
-                    let path = format!("/v2/leaderboard/{id}?limit=10");
-                    Ok(status("top 10", &http.get(&bearer, &path).await?))
+            match only.unwrap_or_else(|| Deed::of_turn(asked)) {
+                // Another score than the last one, so that the board has something to do.
+                Deed::Score => {
+                    let score = (asked + 1) * 31 % SCORES + 2;
+                    Ok(("score", post_score(http, player, &id, score).await?))
                 }
-                _ => {
-                    let path = format!("/v2/leaderboard/{id}/owner/{}?limit=10", player.user_id);
+                Deed::Top => {
+                    let path = format!("/v2/leaderboard/{id}?limit={limit}");
+                    Ok(status("top", &http.get(&bearer, &path).await?))
+                }
+                Deed::Around => {
+                    let owner = &player.user_id;
+                    let path = format!("/v2/leaderboard/{id}/owner/{owner}?limit={limit}");
                     Ok(status("around the player", &http.get(&bearer, &path).await?))
                 }
             }
@@ -74,4 +106,15 @@ async fn post_score(http: &mut Http, player: &Account, id: &str, score: u64) -> 
     let (path, body) = (format!("/v2/leaderboard/{id}"), format!("{{\"score\":\"{score}\"}}"));
     let request = Request { method: "POST", path: &path, body: &body };
     Ok(http.send(&player.bearer(), request).await?.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_player_does_each_thing_in_its_turn() {
+        let turns: Vec<Deed> = (0..4).map(Deed::of_turn).collect();
+        assert_eq!(turns, [Deed::Score, Deed::Top, Deed::Around, Deed::Score]);
+    }
 }
