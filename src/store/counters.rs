@@ -9,6 +9,8 @@ pub struct ShardCounters {
     pub reads: kakera_shards::Counter,
     pub reads_offloaded: kakera_shards::Counter,
     pub writes: kakera_shards::Counter,
+    pub gathered: kakera_shards::Counter,
+    pub gathered_again: kakera_shards::Counter,
     pub retries: kakera_shards::Counter,
     pub refused: kakera_shards::Counter,
     pub unavailable: kakera_shards::Counter,
@@ -25,6 +27,12 @@ impl ShardCounters {
             reads: board.counter("store_reads", "Reads on the shard or its shared connections."),
             reads_offloaded: board.counter("store_reads_offloaded", "Reads by a reader thread."),
             writes: board.counter("store_writes", "Transactions and single writing statements."),
+            gathered: board
+                .counter("store_writes_gathered", "Writes that shared a transaction with others."),
+            gathered_again: board.counter(
+                "store_gatherings_undone",
+                "Shared transactions undone because of one of their writes.",
+            ),
             retries: board.counter("store_retries", "Transactions run again after a conflict."),
             refused: board.counter("store_refused", "Calls refused because a queue was full."),
             unavailable: board.counter("store_unavailable", "Calls that met no database."),

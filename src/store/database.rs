@@ -8,10 +8,12 @@ use super::{
     config::{DriverConfig, StoreConfig},
     counters::{ShardCounters, WriterCounters},
     error::StoreError,
+    gathered::{RowLock, Statement},
     migrate,
     postgres::{PgDatabase, PgShard},
     row::FromRow,
     sqlite::{SqliteDatabase, SqliteShard},
+    storable,
     tx::{Reader, Tx},
     value::Param,
 };
@@ -152,6 +154,26 @@ impl Store {
                 shard.write(async move |tx: &mut Tx<'_>| tx.all(&sql, &params).await, true).await
             }
             Self::Postgres(shard) => shard.returning(&sql.into(), params).await,
+        }
+    }
+
+    /// Runs one writing statement that changes one row, named by `lock`; yields the rows that it returns.
+    /// Others that come at the same time share its commit, and neither their failure nor their loss is
+    /// its own.
+    pub(super) async fn write_row<T: FromRow + Send + 'static>(
+        &self,
+        lock: RowLock,
+        statement: Statement,
+    ) -> Result<Vec<T>, StoreError> {
+        match self {
+            Self::Sqlite(shard) => {
+                let Statement { sql, params } = statement;
+                shard.write(async move |tx: &mut Tx<'_>| tx.all(sql, &params).await, true).await
+            }
+            Self::Postgres(shard) => {
+                storable::check(&statement.params)?;
+                shard.write_row(lock, statement).await
+            }
         }
     }
 

@@ -17,6 +17,7 @@ mod database;
 mod dialect;
 mod error;
 pub mod friends;
+mod gathered;
 pub mod groups;
 pub mod leaderboards;
 pub mod locks;

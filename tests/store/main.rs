@@ -6,6 +6,7 @@
 mod accounts;
 mod embedded;
 mod friends;
+mod gathered;
 mod groups;
 mod history;
 mod leaderboards;

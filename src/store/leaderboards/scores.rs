@@ -5,7 +5,10 @@ use super::{Operator, ScoreRecord, SortOrder, listing};
 use crate::{
     ids::UserId,
     params,
-    store::{Param, Reader, Store, StoreError, Timestamp, Tx},
+    store::{
+        Param, Reader, Store, StoreError, Timestamp, Tx,
+        gathered::{RowLock, Statement},
+    },
 };
 
 /// How often a write begins anew because another one of the same record came in between.
@@ -115,7 +118,11 @@ pub async fn write(
 ) -> Result<(ScoreRecord, bool), StoreError> {
     let sql = statement_of!(write, operator, order);
     for _ in 0..REWRITES_MAX {
-        let written: Vec<ScoreRecord> = match store.returning(sql, &new.params()).await {
+        let params = new.params().into_iter().map(Param::into_owned).collect();
+        let NewScore { board, expiry, owner, .. } = new.clone();
+        let lock = RowLock::Score { board, expiry, owner };
+        let written = store.write_row(lock, Statement { sql, params }).await;
+        let written: Vec<ScoreRecord> = match written {
             Ok(written) => written,
             Err(error) if is_overtaken(&error) => continue,
             Err(error) => return Err(error),

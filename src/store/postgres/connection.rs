@@ -2,21 +2,24 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     rc::Rc,
+    task::Poll,
 };
 
 use futures_util::{
     FutureExt, StreamExt,
-    future::{LocalBoxFuture, Shared, join, join_all},
+    future::{LocalBoxFuture, Shared, join, join_all, join3, maybe_done},
     pin_mut,
 };
 use hashbrown::HashMap;
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::{Client, Statement as Prepared};
 
 use super::{convert::Bound, error::store_error};
 use crate::store::{
     dialect::Dialect,
     error::StoreError,
+    gathered::Statement,
     row::{Repr, Row},
     tx::ROW_COUNT_MAX,
     value::Param,
@@ -25,10 +28,13 @@ use crate::store::{
 /// Statements prepared per connection. Past it the cache starts over.
 const STATEMENTS_MAX: usize = 512;
 
-type Preparing = Shared<LocalBoxFuture<'static, Result<Statement, StoreError>>>;
+/// Futures that `join_all` polls in their order.
+const IN_ORDER_MAX: usize = 30;
+
+type Preparing = Shared<LocalBoxFuture<'static, Result<Prepared, StoreError>>>;
 
 enum Cached {
-    Ready(Statement),
+    Ready(Prepared),
     /// Several tasks may want a new statement at once; it is prepared for all of them.
     Preparing(Preparing),
 }
@@ -84,20 +90,69 @@ impl PgConnection {
     ) -> Result<Vec<Row>, StoreError> {
         let run = async {
             let statement = self.statement(sql).await?;
-            let rows = self.client.query_raw(&statement, params.iter().map(Bound)).await;
-            let rows = rows.map_err(|error| self.explain(sql, &error))?;
-            pin_mut!(rows);
-            let mut found = Vec::new();
-            while let Some(row) = rows.next().await {
-                let row = row.map_err(|error| self.explain(sql, &error))?;
-                found.push(Row(Repr::Postgres(row)));
-                if found.len() > ROW_COUNT_MAX {
-                    break;
-                }
-            }
-            Ok(found)
+            let rows = self.rows_of(&statement, params).await;
+            rows.map_err(|error| self.explain(sql, &error))
         };
         self.after_begin(begin, run).await
+    }
+
+    async fn rows_of(
+        &self,
+        statement: &Prepared,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let rows = self.client.query_raw(statement, params.iter().map(Bound)).await?;
+        pin_mut!(rows);
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().await {
+            found.push(Row(Repr::Postgres(row?)));
+            if found.len() > ROW_COUNT_MAX {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Runs writes as one transaction in one flight; yields the rows of each. `None` when all were undone
+    /// because of what one of them, or the commit, met.
+    pub(super) async fn together(
+        &self,
+        statements: &[Statement],
+    ) -> Result<Option<Vec<Result<Vec<Row>, StoreError>>>, StoreError> {
+        let mut prepared = Vec::with_capacity(statements.len());
+        for Statement { sql, .. } in statements {
+            prepared.push(self.statement(sql).await?);
+        }
+        let _flight = Flight::start(&self.in_flight);
+        // The order of polling is the order of sending. What is sent from here on is not awaited before the
+        // commit behind it is sent too.
+        let run = statements.iter().zip(&prepared);
+        let run = in_order(run.map(|(it, prepared)| self.rows_of(prepared, &it.params)));
+        let commit = self.client.batch_execute("commit");
+        let (begun, results, committed) =
+            join3(self.client.batch_execute("begin"), run, commit).await;
+        begun.map_err(|error| store_error(&error))?;
+        let refused = results.iter().filter_map(|result| result.as_ref().err());
+        let refused =
+            refused.chain(committed.as_ref().err()).filter(|it| it.as_db_error().is_some());
+        let refused: Vec<StoreError> = refused.map(store_error).collect();
+        let is_undone = !refused.is_empty();
+        // The server goes away, or does not know itself what became of them.
+        if let Some(lost) = refused.into_iter().find(|it| matches!(it, StoreError::Unavailable(_)))
+        {
+            return Err(lost);
+        }
+        let answers = results.into_iter().zip(statements);
+        let answers =
+            answers.map(|(result, it)| result.map_err(|error| self.explain(it.sql, &error)));
+        let answers: Vec<_> = answers.collect();
+        if is_undone {
+            return Ok(None);
+        }
+        // What could not even be sent, as a value that is none of its column's, has kept nothing else from
+        // being committed.
+        committed.map_err(|error| store_error(&error))?;
+        Ok(Some(answers))
     }
 
     /// Runs a statement; yields how many rows it changed.
@@ -156,7 +211,7 @@ impl PgConnection {
         self.client.batch_execute(sql).await.map_err(|error| store_error(&error))
     }
 
-    async fn statement(&self, sql: &str) -> Result<Statement, StoreError> {
+    async fn statement(&self, sql: &str) -> Result<Prepared, StoreError> {
         let preparing = match self.statements.borrow().get(sql) {
             Some(Cached::Ready(statement)) => return Ok(statement.clone()),
             Some(Cached::Preparing(preparing)) => Some(preparing.clone()),
@@ -204,6 +259,26 @@ impl PgConnection {
         }
         store_error(error)
     }
+}
+
+/// Polls all of them, in their order, at once and whenever one may go on.
+async fn in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    // Up to thirty are polled one after the other by `join_all`; of more it does not promise that.
+    let mut futures = futures.peekable();
+    let mut groups = Vec::new();
+    while futures.peek().is_some() {
+        groups.push(join_all(futures.by_ref().take(IN_ORDER_MAX).collect::<Vec<_>>()));
+    }
+    let mut groups: Vec<_> = groups.into_iter().map(maybe_done).map(Box::pin).collect();
+    poll_fn(|cx| {
+        let mut is_waiting = false;
+        for group in &mut groups {
+            is_waiting |= group.as_mut().poll(cx).is_pending();
+        }
+        if is_waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    groups.iter_mut().filter_map(|group| group.as_mut().take_output()).flatten().collect()
 }
 
 /// Counts a statement for as long as it is under way.

@@ -10,6 +10,7 @@ mod connect;
 mod connection;
 mod convert;
 mod error;
+mod gather;
 mod migrations;
 mod pool;
 mod shard;
@@ -64,6 +65,10 @@ impl PgDatabase {
 
     fn targets(&self) -> &[Target] {
         &self.0.targets
+    }
+
+    fn queue_len_max(&self) -> usize {
+        self.0.config.queue_len_max
     }
 
     fn call_timeout_ms(&self) -> u64 {

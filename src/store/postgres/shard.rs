@@ -9,10 +9,11 @@ use kakera_shards::{
     socket::Sockets,
 };
 
-use super::{PgDatabase, backoff::jitter, pool::Pool};
+use super::{PgDatabase, backoff::jitter, gather::Gathered, pool::Pool};
 use crate::store::{
     counters::ShardCounters,
     error::StoreError,
+    gathered::{RowLock, Statement},
     migrate,
     row::FromRow,
     tx::{Reader, Tx},
@@ -29,9 +30,10 @@ pub struct PgShard {
     work: Rc<Work>,
 }
 
-struct Work {
-    pool: Rc<Pool>,
-    limit: Duration,
+pub(super) struct Work {
+    pub(super) pool: Rc<Pool>,
+    pub(super) gathered: Gathered,
+    pub(super) limit: Duration,
     seed: Cell<u64>,
 }
 
@@ -47,7 +49,8 @@ impl PgShard {
         let pool = Pool::new(database, shards, sockets, counters);
         let limit = Duration::from_millis(database.call_timeout_ms());
         let seed = Cell::new(runtime::clock().unix_micros() as u64);
-        Self { work: Rc::new(Work { pool, limit, seed }) }
+        let gathered = Gathered::new(database.queue_len_max());
+        Self { work: Rc::new(Work { pool, gathered, limit, seed }) }
     }
 
     pub(crate) fn counters(&self) -> &Rc<ShardCounters> {
@@ -79,6 +82,17 @@ impl PgShard {
     ) -> Result<Vec<T>, StoreError> {
         self.counters().writes.increment();
         self.work.statement(async |reader: &mut Reader<'_>| reader.all(sql, params).await).await
+    }
+
+    /// See [`crate::store::Store::write_row`].
+    pub(crate) async fn write_row<T: FromRow>(
+        &self,
+        lock: RowLock,
+        statement: Statement,
+    ) -> Result<Vec<T>, StoreError> {
+        self.counters().writes.increment();
+        let rows = self.work.gather(lock, statement).await?;
+        rows.iter().map(|row| T::from_row(&mut row.columns())).collect()
     }
 
     /// The transaction is a task of its own, so that it ends even if the caller goes away.
@@ -133,7 +147,7 @@ impl Work {
     }
 
     /// A single writing statement, run again after a serialization failure.
-    async fn statement<T>(
+    pub(super) async fn statement<T>(
         &self,
         steps: impl AsyncFn(&mut Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -223,7 +237,7 @@ impl Work {
         sleep(Duration::from_micros(self.seed.get() % longest)).await;
     }
 
-    fn count<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn count<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         match &result {
             Err(StoreError::Unavailable(_)) => self.pool.counters().unavailable.increment(),
             Err(StoreError::Deadline) => self.pool.counters().deadlines.increment(),

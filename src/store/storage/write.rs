@@ -3,7 +3,10 @@
 use super::{Authority, Condition, ObjectDelete, ObjectId, ObjectWrite, StorageFailure, WriteAck};
 use crate::{
     params,
-    store::{FromRow, Param, Reader, Row, Store, StoreError, Tx},
+    store::{
+        FromRow, Param, Reader, Row, Store, StoreError, Tx,
+        gathered::{RowLock, Statement},
+    },
 };
 
 /// An object that is the same already keeps its update time.
@@ -75,7 +78,9 @@ pub async fn write(
     if let [write] = writes.as_slice() {
         // By itself it needs no transaction: a statement that changes nothing leaves nothing behind.
         let (sql, values) = statement(write, by);
-        let mut acks: Vec<WriteAck> = store.returning(sql, &values).await?;
+        let params = values.into_iter().map(Param::into_owned).collect();
+        let lock = RowLock::Object(write.id.clone());
+        let mut acks: Vec<WriteAck> = store.write_row(lock, Statement { sql, params }).await?;
         if acks.is_empty() {
             let write = write.clone();
             return Err(store

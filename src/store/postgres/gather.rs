@@ -1,0 +1,216 @@
+//! Group commit: single writes of many tasks that share a transaction.
+//!
+//! A commit waits for the disk, so writes that come while others are being made durable wait for those and
+//! then go together: one flight to the server, one commit. Whoever comes alone goes alone and at once.
+//! Writes that share a transaction lock their rows in the order of [`RowLock`], so that two flights never
+//! wait for each other in a circle. When one of them fails, all are undone and each runs by itself.
+//!
+//! *Bounds*: [`FLIGHTS_MAX`] connections and [`FLIGHT_LEN_MAX`] writes in each, for each lane; as many
+//! writes wait as transactions may, more are refused with `RESOURCE_EXHAUSTED`.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    time::Duration,
+};
+
+use futures_channel::oneshot;
+use futures_util::future::join_all;
+use kakera_shards::runtime::{self, timeout};
+
+use super::shard::Work;
+use crate::store::{
+    error::StoreError,
+    gathered::{RowLock, Statement},
+    row::Row,
+    tx::Reader,
+};
+
+/// Flights that are under way as a matter of course: while the writes of one are made durable, those of
+/// the other are carried out.
+const FLIGHTS: usize = 2;
+/// Flights at most, when those under way are full or slow.
+const FLIGHTS_MAX: usize = 8;
+/// Writes that share a transaction at most.
+const FLIGHT_LEN_MAX: usize = 128;
+/// After this wait one more flight is begun: those under way may be held up by somebody's lock.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+pub(super) type Answer = Result<Vec<Row>, StoreError>;
+
+/// The writes that wait, by table: those of several tables in one transaction would need an order of
+/// tables, which other transactions do not keep to.
+pub(super) struct Gathered {
+    objects: Queue,
+    scores: Queue,
+    len_max: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: RefCell<VecDeque<Waiting>>,
+    flights: Cell<usize>,
+    /// A flight has been called and takes what waits when its turn comes: what this turn still adds too.
+    called: Cell<bool>,
+}
+
+struct Waiting {
+    lock: RowLock,
+    statement: Statement,
+    reply: oneshot::Sender<Answer>,
+}
+
+#[derive(Clone, Copy)]
+enum Table {
+    Objects,
+    Scores,
+}
+
+impl Gathered {
+    /// Of each table at most `len_max` writes wait.
+    pub(super) fn new(len_max: usize) -> Self {
+        Self { objects: Queue::default(), scores: Queue::default(), len_max }
+    }
+
+    fn queue(&self, table: Table) -> &Queue {
+        match table {
+            Table::Objects => &self.objects,
+            Table::Scores => &self.scores,
+        }
+    }
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
+    /// What the next flight takes along, in the order in which rows are locked. Writes to one row keep
+    /// theirs.
+    fn board(&self) -> Vec<Waiting> {
+        let mut waiting = self.waiting.borrow_mut();
+        let mut boarded = Vec::with_capacity(waiting.len().min(FLIGHT_LEN_MAX));
+        while boarded.len() < FLIGHT_LEN_MAX
+            && let Some(next) = waiting.pop_front()
+        {
+            // Nobody waits for it any more, and nothing was begun.
+            if !next.reply.is_canceled() {
+                boarded.push(next);
+            }
+        }
+        boarded.sort_by(|a, b| a.lock.cmp(&b.lock));
+        boarded
+    }
+}
+
+impl Work {
+    /// Runs a write, together with others that come meanwhile; yields the rows that it returns.
+    pub(super) async fn gather(self: &Rc<Self>, lock: RowLock, statement: Statement) -> Answer {
+        let table = match &lock {
+            RowLock::Object(_) => Table::Objects,
+            RowLock::Score { .. } => Table::Scores,
+        };
+        let queue = self.gathered.queue(table);
+        if queue.len() >= self.gathered.len_max {
+            self.pool.counters().refused.increment();
+            return Err(StoreError::Overloaded("the queue of writes"));
+        }
+        let (reply, mut answer) = oneshot::channel();
+        queue.waiting.borrow_mut().push_back(Waiting { lock, statement, reply });
+        let is_full = queue.len() >= FLIGHT_LEN_MAX;
+        self.call_flight(table, if is_full { FLIGHTS_MAX } else { FLIGHTS });
+        let mut answered = timeout(PATIENCE, &mut answer).await;
+        if answered.is_none() {
+            self.call_flight(table, FLIGHTS_MAX);
+            answered = timeout(self.limit, answer).await;
+        }
+        match answered {
+            Some(answer) => answer.unwrap_or(Err(StoreError::Closed)),
+            None => self.count(Err(StoreError::Deadline)),
+        }
+    }
+
+    /// Begins one more flight of what waits, unless `flights_max` are under way.
+    fn call_flight(self: &Rc<Self>, table: Table, flights_max: usize) {
+        let queue = self.gathered.queue(table);
+        if queue.called.get() || queue.flights.get() >= flights_max || queue.len() == 0 {
+            return;
+        }
+        queue.called.set(true);
+        queue.flights.set(queue.flights.get() + 1);
+        let flight = Flight { work: Rc::clone(self), table };
+        runtime::spawn("store flight", async move {
+            let queue = flight.work.gathered.queue(table);
+            queue.called.set(false);
+            loop {
+                let boarded = queue.board();
+                if boarded.is_empty() {
+                    break;
+                }
+                flight.work.fly(boarded).await;
+                // One that was called because the others were slow or full, and are not any more.
+                if queue.flights.get() > FLIGHTS && queue.len() < FLIGHT_LEN_MAX {
+                    break;
+                }
+            }
+        });
+    }
+
+    async fn fly(&self, boarded: Vec<Waiting>) {
+        let (statements, replies): (Vec<_>, Vec<_>) =
+            boarded.into_iter().map(|waiting| (waiting.statement, waiting.reply)).unzip();
+        let answers = timeout(self.limit, self.carry_out(&statements)).await;
+        // A caller that went away has no use for it.
+        match self.count(answers.unwrap_or(Err(StoreError::Deadline))) {
+            Ok(answers) => {
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    let _ = reply.send(answer);
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Together if that goes, else each by itself.
+    async fn carry_out(&self, statements: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+        let lease = self.pool.exclusive().await?;
+        let connection = lease.connection();
+        if statements.len() > 1 {
+            if let Some(answers) = connection.together(statements).await? {
+                lease.clean();
+                self.pool.counters().gathered.add(statements.len() as u64);
+                return Ok(answers);
+            }
+            self.pool.counters().gathered_again.increment();
+        }
+        let alone =
+            statements.iter().map(|Statement { sql, params }| connection.rows(sql, params, false));
+        let mut answers = join_all(alone).await;
+        lease.clean();
+        for (answer, Statement { sql, params }) in answers.iter_mut().zip(statements) {
+            if matches!(answer, Err(StoreError::Contended)) {
+                let again = async |reader: &mut Reader<'_>| reader.rows(sql, params).await;
+                *answer = self.statement(again).await;
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// Counts a flight for as long as it is under way, however it ends.
+struct Flight {
+    work: Rc<Work>,
+    table: Table,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let queue = self.work.gathered.queue(self.table);
+        queue.flights.set(queue.flights.get() - 1);
+    }
+}
