@@ -14,6 +14,7 @@ mod messages;
 mod migrations;
 mod notifications;
 mod outage;
+mod plans;
 mod relations;
 mod storage;
 mod support;

@@ -147,7 +147,7 @@ pub async fn list(
 ) -> Result<Vec<GroupRecord>, StoreError> {
     let limit = i64::from(limit);
     let steps = async move |reader: &mut Reader<'_>| {
-        let (sql, params) = statement(&select, after.as_ref(), limit);
+        let (sql, params) = list_statement(&select, after.as_ref(), limit);
         reader.all(&sql, &params).await
     };
     // A pattern, and filters without an index of their own, look at many groups.
@@ -195,17 +195,19 @@ fn order(open: bool, lang: bool, members: bool) -> (&'static [Key], bool) {
     }
 }
 
-fn statement<'a>(
+/// The statement of [`list`], for those who ask the database how it would go about it.
+pub fn list_statement<'a>(
     select: &'a GroupSelect,
     after: Option<&'a GroupPlace>,
     limit: i64,
 ) -> (String, Vec<Param<'a>>) {
     let mut params = vec![Param::from(limit)];
-    let mut sql = String::from(concat!(
-        "select ",
-        group_columns!(),
-        " from groups g where g.disable_time = {epoch}"
-    ));
+    let mut sql = String::from(concat!("select ", group_columns!(), " from groups g where "));
+    sql.push_str(match select {
+        // To go by name and stop when the page is full; SQLite would rather gather all that are not disabled.
+        GroupSelect::Name(_) => "not g.disable_time <> {epoch}",
+        GroupSelect::Filter { .. } => "g.disable_time = {epoch}",
+    });
     let bind = |params: &mut Vec<Param<'a>>, param: Param<'a>| {
         params.push(param);
         format!("${}", params.len())
@@ -231,7 +233,10 @@ fn statement<'a>(
             }
             if let Some(members) = members {
                 let members = bind(&mut params, Param::from(*members));
-                sql.extend([" and g.edge_count <= ", &members]);
+                // One upper bound for the index: where the last page ended, once there was one.
+                let column =
+                    if after.is_some() { " and +g.edge_count" } else { " and g.edge_count" };
+                sql.extend([column, " <= ", &members]);
             }
             let (keys, descends) = order(open.is_some(), lang_tag.is_some(), members.is_some());
             let columns = keys.iter().map(|key| key.column());
@@ -271,7 +276,7 @@ mod tests {
                 lang_tag: (bits & 2 > 0).then(|| "en".to_owned()),
                 members: (bits & 4 > 0).then_some(9),
             };
-            let (sql, params) = statement(&select, Some(&place), 1);
+            let (sql, params) = list_statement(&select, Some(&place), 1);
             let ordered = sql.split_once(" order by ").unwrap().1.replace(" limit $1", "");
             let compared = sql.rsplit_once(" and (").unwrap().1;
             let (columns, rest) = compared.split_once(") ").unwrap();

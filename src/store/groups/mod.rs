@@ -11,7 +11,8 @@ mod rows;
 
 pub use edges::{NewEdge, admins, ban, edges_of, insert, members, remove, set_state, usernames};
 pub use lists::{
-    GroupPlace, GroupSelect, MemberRecord, MembershipRecord, list, memberships, users_of,
+    GroupPlace, GroupSelect, MemberRecord, MembershipRecord, list, list_statement, memberships,
+    users_of,
 };
 pub use rows::{
     GroupChange, GroupRecord, NewGroup, add_to_edge_count, change, create, delete, get,

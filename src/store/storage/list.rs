@@ -43,13 +43,14 @@ pub async fn list(
 ) -> Result<Vec<ObjectRecord>, StoreError> {
     let collection = collection.to_owned();
     let steps = async move |reader: &mut Reader<'_>| {
-        let (sql, values) = statement((&collection, scope), by, limit, after.as_ref());
+        let (sql, values) = list_statement((&collection, scope), by, limit, after.as_ref());
         reader.all(sql, &values).await
     };
     if limit <= SHORT_PAGE_LEN { store.read(steps).await } else { store.scan(steps).await }
 }
 
-fn statement<'a>(
+/// The statement of [`list`], for those who ask the database how it would go about it.
+pub fn list_statement<'a>(
     (collection, scope): (&'a str, Scope),
     by: Authority,
     limit: usize,
@@ -63,7 +64,7 @@ fn statement<'a>(
             Some(page) => {
                 values.extend([page.read.into(), (&page.key).into(), page.owner.into()]);
                 select!(
-                    "collection = $1 and (collection, read, key, user_id) > ($1, $3, $4, $5) \
+                    "collection = $1 and (read, key, user_id) > ($3, $4, $5) \
                      order by read, key, user_id limit $2"
                 )
             }
@@ -86,16 +87,20 @@ fn statement<'a>(
                 Authority::Player(user) if user == owner => 1,
                 Authority::Player(_) => 2,
             };
-            values.push(least.into());
-            match after {
-                None => select!(
-                    "collection = $1 and user_id = $3 and read >= $4 order by read, key limit $2"
-                ),
+            // One lower bound, for SQLite seeks by one and looks at all that lie before the other.
+            match after.filter(|page| page.read >= least) {
+                None => {
+                    values.push(least.into());
+                    select!(
+                        "collection = $1 and user_id = $3 and read >= $4 \
+                         order by read, key limit $2"
+                    )
+                }
                 Some(page) => {
                     values.extend([page.read.into(), (&page.key).into()]);
                     select!(
-                        "collection = $1 and user_id = $3 and read >= $4 \
-                         and (read, key) > ($5, $6) order by read, key limit $2"
+                        "collection = $1 and user_id = $3 and (read, key) > ($4, $5) \
+                         order by read, key limit $2"
                     )
                 }
             }

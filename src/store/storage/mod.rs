@@ -9,7 +9,9 @@ mod list;
 mod read;
 mod write;
 
-pub use list::{Key, Page, Scope, Search, collections, count, list, of_user, search};
+pub use list::{
+    Key, Page, Scope, Search, collections, count, list, list_statement, of_user, search,
+};
 pub use read::read;
 pub use write::{delete, delete_all, delete_in, write, write_in};
 
