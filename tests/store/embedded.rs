@@ -173,6 +173,27 @@ fn a_file_that_another_program_has_locked_is_refused() {
     Database::open(&config).unwrap().close();
 }
 
+#[test]
+fn a_file_that_another_program_locks_later_refuses_writes_until_it_is_free() {
+    let folder = Folder::new("locked later");
+    let config = sqlite_config(&folder);
+    Bench::run(&config, async |bench| {
+        let write = async |name: &str| {
+            bench.store.execute(PUT, params![name.to_owned(), Param::json("1")]).await
+        };
+        write("n1").await.unwrap();
+        let other = rusqlite::Connection::open(path(&config)).unwrap();
+        other.execute_batch("begin immediate").unwrap();
+        let refused = write("n2").await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+        let read = async |reader: &mut Reader<'_>| reader.rows("select 1", &[]).await;
+        assert!(bench.store.read(read).await.is_ok(), "reads go on");
+        other.execute_batch("rollback").unwrap();
+        write("n3").await.unwrap();
+    });
+    assert_eq!(count(&config), 2);
+}
+
 /// The child of the test below, which runs this very program: acknowledges rows on its standard output
 /// until it is killed.
 #[test]
