@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::alarm;
+
 /// A schedule of a fixed rate. Its start is spread by `phase`, so that many schedules do not beat
 /// together; arrivals of independent players come at random intervals around the same mean.
 #[derive(Clone, Debug)]
@@ -50,7 +52,7 @@ impl Pace {
     pub async fn due(&mut self) -> Instant {
         let due = self.advance();
         if due > Instant::now() {
-            tokio::time::sleep_until(due.into()).await;
+            alarm::until(due).await;
         }
         due
     }

@@ -2,6 +2,9 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -14,7 +17,7 @@ use super::{
     http::Http,
     socket::{Opening, Socket},
 };
-use crate::options::Options;
+use crate::{alarm, options::Options};
 
 /// How long before its end a session token is taken as over.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(15);
@@ -136,22 +139,30 @@ impl Player {
         }
     }
 
-    /// Takes in what comes until then.
-    pub async fn listen_until(
-        &mut self,
-        until: Instant,
-        mut each: impl FnMut(&[u8]),
-    ) -> Result<()> {
-        let read = async {
-            loop {
-                if let Err(error) = self.socket.drain(&mut each).await {
-                    return error;
-                }
-            }
-        };
-        match tokio::time::timeout_at(until.into(), read).await {
+    /// Takes in what comes until then, to the millisecond.
+    pub async fn listen_until(&mut self, until: Instant, each: impl FnMut(&[u8])) -> Result<()> {
+        match tokio::time::timeout_at(until.into(), self.listen(each)).await {
             Err(_time_is_up) => Ok(()),
             Ok(error) => Err(error),
+        }
+    }
+
+    /// Takes in what comes until something is due, to the microsecond.
+    pub async fn listen_until_due(&mut self, due: Instant, each: impl FnMut(&[u8])) -> Result<()> {
+        let (mut listen, mut alarm) = (pin!(self.listen(each)), pin!(alarm::until(due)));
+        poll_fn(|cx| match listen.as_mut().poll(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => alarm.as_mut().poll(cx).map(Ok),
+        })
+        .await
+    }
+
+    /// Takes in what comes until that fails.
+    async fn listen(&mut self, mut each: impl FnMut(&[u8])) -> anyhow::Error {
+        loop {
+            if let Err(error) = self.socket.drain(&mut each).await {
+                return error;
+            }
         }
     }
 }

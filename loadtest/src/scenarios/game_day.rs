@@ -157,7 +157,7 @@ impl Day {
         let mut pace = Pace::even(Instant::now(), self.plan.hz, self.chance.f64());
         while pace.peek() < end {
             let due = pace.advance();
-            player.listen_until(due, |_| self.stage.count("match data heard")).await?;
+            player.listen_until_due(due, |_| self.stage.count("match data heard")).await?;
             player.socket.send("", envelopes::match_data(id, vec![b'm'; 32])).await?;
         }
         Ok(())

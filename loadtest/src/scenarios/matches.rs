@@ -112,7 +112,7 @@ impl Seat {
                 heard(&self.stamp, &self.stage, payload);
             };
             if due > Instant::now() {
-                self.player.listen_until(due, heard).await?;
+                self.player.listen_until_due(due, heard).await?;
             }
             if self.clock.is_over() {
                 return Ok(());

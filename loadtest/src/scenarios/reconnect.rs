@@ -10,6 +10,7 @@ use super::{
     cast::{Tasks, accounts},
 };
 use crate::{
+    alarm,
     client::{
         envelopes,
         player::{Account, Player},
@@ -69,7 +70,7 @@ impl Story for Reconnect {
                     player.socket.crash(index % 2 == 0);
                     let due = storm + delay;
                     if due > Instant::now() {
-                        tokio::time::sleep_until(due.into()).await;
+                        alarm::until(due).await;
                     }
                     player = come_back(&stage, &account, &room).await?;
                     stage.done("back in the room", due.elapsed());

@@ -173,7 +173,7 @@ impl Line {
                 self.heard(payload);
             };
             if due > Instant::now() {
-                player.listen_until(due, heard).await?;
+                player.listen_until_due(due, heard).await?;
             }
             player.socket.send_payload(&self.message(due)).await?;
         }
