@@ -22,6 +22,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Result;
 use clap::Parser;
 
+use client::trouble;
 use options::Options;
 use report::Report;
 use run::compare::compare;
@@ -45,7 +46,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", trouble::words(&error));
+            if let Some(advice) = trouble::advice(&error) {
+                eprintln!("{advice}");
+            }
             ExitCode::FAILURE
         }
     }

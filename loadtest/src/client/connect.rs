@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use anyhow::{Context, Result};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// Connections from one loopback address before the next is taken: under the default range of ports.
@@ -16,7 +17,11 @@ const ADDRESSES: u32 = 200;
 
 /// Connects, from 127.0.0.x in turn when the target is on this host. `receive_bytes` bounds the kernel's
 /// receive buffer, for clients that mean to be slow.
-pub async fn connect(target: SocketAddr, receive_bytes: Option<u32>) -> io::Result<TcpStream> {
+pub async fn connect(target: SocketAddr, receive_bytes: Option<u32>) -> Result<TcpStream> {
+    open(target, receive_bytes).await.with_context(|| format!("cannot connect to {target}"))
+}
+
+async fn open(target: SocketAddr, receive_bytes: Option<u32>) -> io::Result<TcpStream> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(bytes) = receive_bytes {

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use base64::Engine;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
 use kakera_proto::api::{AccountDevice, AuthenticateDeviceRequest, Session};
 use prost::Message;
 
-use super::connect;
+use super::{connect, trouble::Trouble};
 
 /// A gRPC message's flag (not compressed) and its length.
 const PREFIX_LEN: usize = 5;
@@ -23,8 +23,7 @@ pub struct Grpc {
 impl Grpc {
     /// Its connection ends with it.
     pub async fn open(target: SocketAddr, key: &str) -> Result<Self> {
-        let stream =
-            connect(target, None).await.with_context(|| format!("cannot connect to {target}"))?;
+        let stream = connect(target, None).await?;
         let (send, connection) = h2::client::handshake(stream).await?;
         tokio::task::spawn_local(async move {
             // A connection that breaks shows in the call that waits for it.
@@ -62,7 +61,7 @@ impl Grpc {
         body.send_data(frame.freeze(), true)?;
         let (head, mut body) = response.await?.into_parts();
         if head.status != 200 {
-            bail!("status {}", head.status.as_u16());
+            bail!(Trouble::answered("sign-in by gRPC", head.status.as_u16(), b""));
         }
         let mut answer = BytesMut::new();
         while let Some(chunk) = body.data().await {
@@ -74,7 +73,17 @@ impl Grpc {
         let trailers = body.trailers().await?.unwrap_or_default();
         match trailers.get("grpc-status").or_else(|| head.headers.get("grpc-status")) {
             Some(status) if status == "0" => {}
-            Some(status) => bail!("gRPC status {}", status.to_str().unwrap_or("?")),
+            Some(status) => {
+                let text =
+                    |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into();
+                let message =
+                    trailers.get("grpc-message").or_else(|| head.headers.get("grpc-message"));
+                bail!(Trouble::Refused {
+                    what: "sign-in",
+                    code: text(status),
+                    message: message.map(text).unwrap_or_default(),
+                })
+            }
             None => bail!("no gRPC status"),
         }
         let answer = answer.freeze();

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{chunked, connect};
+use super::{chunked, connect, trouble::Trouble};
 
 /// Requests go one at a time.
 #[derive(Debug)]
@@ -44,8 +44,7 @@ pub struct Request<'a> {
 
 impl Http {
     pub async fn open(target: SocketAddr, key: &str) -> Result<Self> {
-        let stream =
-            connect(target, None).await.with_context(|| format!("cannot connect to {target}"))?;
+        let stream = connect(target, None).await?;
         let credentials = base64::prelude::BASE64_STANDARD.encode(format!("{key}:"));
         Ok(Self {
             stream,
@@ -68,7 +67,7 @@ impl Http {
     pub async fn token(&mut self, device: &str) -> Result<String> {
         let reply = self.device(device).await?;
         if reply.status != 200 {
-            bail!("sign-in answered {}: {}", reply.status, String::from_utf8_lossy(reply.body));
+            bail!(Trouble::answered("sign-in", reply.status, reply.body));
         }
         Ok(serde_json::from_slice::<SignedIn>(reply.body)?.token)
     }
@@ -98,7 +97,7 @@ impl Http {
         self.reply.clear();
         loop {
             if self.stream.read_buf(&mut self.reply).await? == 0 {
-                bail!("the server closed the connection");
+                bail!(Trouble::Closed);
             }
             match complete(&self.reply)? {
                 Some((status, Body::At(range))) => {
@@ -123,7 +122,11 @@ enum Body {
 fn complete(reply: &[u8]) -> Result<Option<(u16, Body)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = response.parse(reply)? else { return Ok(None) };
+    let head = match response.parse(reply) {
+        Ok(httparse::Status::Complete(head)) => head,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(_) => bail!(Trouble::Strange),
+    };
     let status = response.code.context("the answer has no status")?;
     let header =
         |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));

@@ -9,5 +9,6 @@ pub mod http;
 pub mod player;
 pub mod socket;
 pub mod stamp;
+pub mod trouble;
 
 pub use connect::connect;

@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{codec::Format, connect};
+use super::{codec::Format, connect, trouble::Trouble};
 
 const OPCODE_TEXT: u8 = 1;
 const OPCODE_BINARY: u8 = 2;
@@ -73,15 +73,19 @@ impl Socket {
         let mut input = Vec::new();
         let consumed = loop {
             if stream.read_buf(&mut input).await? == 0 {
-                bail!("the server closed the connection at the handshake");
+                bail!(Trouble::Closed);
             }
             let mut headers = [httparse::EMPTY_HEADER; 32];
             let mut response = httparse::Response::new(&mut headers);
-            if let httparse::Status::Complete(head) = response.parse(&input)? {
+            let Ok(head) = response.parse(&input) else { bail!(Trouble::Strange) };
+            if let httparse::Status::Complete(head) = head {
                 match response.code {
                     Some(101) => break head,
-                    Some(code) => bail!("the handshake answered {code}"),
-                    None => bail!("the handshake answered no status"),
+                    Some(status) => {
+                        let body = input.get(head..).unwrap_or_default();
+                        bail!(Trouble::answered("the handshake", status, body))
+                    }
+                    None => bail!(Trouble::Strange),
                 }
             }
         };
@@ -226,7 +230,7 @@ impl Socket {
         self.consumed = 0;
         self.input.reserve(READ_LEN);
         if self.stream.read_buf(&mut self.input).await? == 0 {
-            bail!("the connection ended");
+            bail!("the server ended the connection without a word");
         }
         Ok(())
     }

@@ -112,7 +112,8 @@ pub fn run(options: &Arc<Options>) -> Result<Outcome> {
                 told += 1;
                 if told == threads {
                     let own = Usage::of(std::process::id())?;
-                    ended = Some((started.elapsed(), usage()?, own));
+                    // A server that ended meanwhile is a result, not a reason to tell none.
+                    ended = Some((started.elapsed(), usage().ok().flatten(), own));
                 }
             }
             Event::Over(result) => match *result {
@@ -126,6 +127,9 @@ pub fn run(options: &Arc<Options>) -> Result<Outcome> {
         return Err(failure);
     }
     let (elapsed, at_end, own_at_end) = ended.ok_or_else(|| anyhow!("a generator thread died"))?;
+    if at_start.is_some() && at_end.is_none() {
+        measure.error("the server's process ended");
+    }
     let server = at_start.zip(at_end).map(|(start, end)| Usage {
         cpu_seconds: end.cpu_seconds - start.cpu_seconds,
         resident_bytes: end.resident_bytes,

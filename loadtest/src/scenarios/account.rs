@@ -9,7 +9,7 @@ use super::{
     Clock, Stage, Story,
     cast::accounts,
     pacing::Rate,
-    requests::{ask_in_turns, connections, status},
+    requests::{answer, ask_in_turns, connections},
 };
 use crate::client::{http::Http, player};
 
@@ -36,7 +36,7 @@ impl Story for Account {
         let ask = async move |http: &mut Http, index: usize, _: u64| {
             let player = &players[index];
             player.renew(&options).await?;
-            Ok(status("account read", &http.account(&player.bearer()).await?))
+            Ok(answer("account read", &http.account(&player.bearer()).await?))
         };
         ask_in_turns(stage, clock, self.rate, lines, ask).await;
     }

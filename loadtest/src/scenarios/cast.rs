@@ -11,7 +11,10 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 use super::{Clock, Stage};
-use crate::client::player::{Account, Player};
+use crate::client::{
+    player::{Account, Player},
+    trouble::words,
+};
 
 /// How many connections are opened at once while setting up.
 pub const OPENING_MAX: usize = 64;
@@ -87,7 +90,7 @@ impl Tasks {
         let stage = self.stage.clone();
         self.tasks.spawn_local(async move {
             if let Err(error) = task.await {
-                stage.error(format!("{error:#}"));
+                stage.error(words(&error));
             }
         });
     }

@@ -13,6 +13,7 @@ use kakera_proto::realtime::envelope::Message;
 use super::{
     Clock, Stage, Story,
     cast::{Tasks, accounts_of, new_device},
+    requests::{Answer, answer},
     storage::write,
 };
 use crate::{
@@ -119,23 +120,23 @@ impl Day {
         }
         self.act("match leave", &mut player, envelopes::leave_match(&id)).await?;
         let start = Instant::now();
-        let status = write(&mut http, &account.bearer(), 0..1, 256).await?;
-        self.answered("storage write", status, start);
+        let written = write(&mut http, &account.bearer(), 0..1, 256).await?;
+        self.answered(written, start);
         player.socket.close().await
     }
 
     async fn look_around(&self, http: &mut Http, account: &Account) -> Result<()> {
         let start = Instant::now();
-        let status = http.account(&account.bearer()).await?.status;
-        self.answered("account read", status, start);
+        let read = answer("account read", &http.account(&account.bearer()).await?);
+        self.answered(read, start);
         let body = format!(
             "{{\"object_ids\":[{{\"collection\":\"load\",\"key\":\"save-0\",\"user_id\":\"{}\"}}]}}",
             account.user_id
         );
         let start = Instant::now();
         let request = Request { method: "POST", path: "/v2/storage", body: &body };
-        let status = http.send(&account.bearer(), request).await?.status;
-        self.answered("storage read", status, start);
+        let read = answer("storage read", &http.send(&account.bearer(), request).await?);
+        self.answered(read, start);
         Ok(())
     }
 
@@ -199,11 +200,10 @@ impl Day {
         Ok(answer)
     }
 
-    fn answered(&self, kind: &'static str, status: u16, start: Instant) {
-        if status == 200 {
-            self.stage.done(kind, start.elapsed());
-        } else {
-            self.stage.error(format!("{kind}: status {status}"));
+    fn answered(&self, answer: Answer, start: Instant) {
+        match answer {
+            Ok(kind) => self.stage.done(kind, start.elapsed()),
+            Err(refusal) => self.stage.error(refusal.to_string()),
         }
     }
 }

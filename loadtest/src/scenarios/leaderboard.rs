@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::{
     Clock, Stage, Story,
     cast::{accounts, join_all},
     pacing::Rate,
-    requests::{ask_in_turns, connections, status},
+    requests::{Answer, answer, ask_in_turns, connections},
 };
 use crate::client::{
     http::{Http, Request},
@@ -67,9 +67,8 @@ impl Story for Leaderboard {
             .iter_mut()
             .zip(&players)
             .map(|(http, player)| post_score(http, player, &self.id, 1));
-        for status in join_all(posted).await {
-            let status = status?;
-            ensure!(status == 200, "leaderboard {}: a score answered {status}", self.id);
+        for posted in join_all(posted).await {
+            posted?.with_context(|| format!("leaderboard \"{}\"", self.id))?;
         }
         Ok((lines, players))
     }
@@ -85,16 +84,16 @@ impl Story for Leaderboard {
                 // Another score than the last one, so that the board has something to do.
                 Deed::Score => {
                     let score = (asked + 1) * 31 % SCORES + 2;
-                    Ok(("score", post_score(http, player, &id, score).await?))
+                    post_score(http, player, &id, score).await
                 }
                 Deed::Top => {
                     let path = format!("/v2/leaderboard/{id}?limit={limit}");
-                    Ok(status("top", &http.get(&bearer, &path).await?))
+                    Ok(answer("top", &http.get(&bearer, &path).await?))
                 }
                 Deed::Around => {
                     let owner = &player.user_id;
                     let path = format!("/v2/leaderboard/{id}/owner/{owner}?limit={limit}");
-                    Ok(status("around the player", &http.get(&bearer, &path).await?))
+                    Ok(answer("around the player", &http.get(&bearer, &path).await?))
                 }
             }
         };
@@ -102,10 +101,10 @@ impl Story for Leaderboard {
     }
 }
 
-async fn post_score(http: &mut Http, player: &Account, id: &str, score: u64) -> Result<u16> {
+async fn post_score(http: &mut Http, player: &Account, id: &str, score: u64) -> Result<Answer> {
     let (path, body) = (format!("/v2/leaderboard/{id}"), format!("{{\"score\":\"{score}\"}}"));
     let request = Request { method: "POST", path: &path, body: &body };
-    Ok(http.send(&player.bearer(), request).await?.status)
+    Ok(answer("score", &http.send(&player.bearer(), request).await?))
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use super::{Clock, Stage, cast::Tasks, pacing::Rate};
-use crate::client::http::{Http, Reply};
+use crate::client::{
+    http::{Http, Reply},
+    trouble::Trouble,
+};
 
 /// Opens `count` connections to the target.
 pub async fn connections(stage: &Stage, count: usize) -> Result<Vec<Http>> {
@@ -17,7 +20,7 @@ pub async fn connections(stage: &Stage, count: usize) -> Result<Vec<Http>> {
 }
 
 /// Every connection asks at its turns. `ask` gets the connection, its index and how often it asked
-/// before; it gives the kind of thing it did with the answer. An answer that is not 200 is an error.
+/// before; it gives the kind of thing it did, or how the server refused it, which counts as an error.
 pub async fn ask_in_turns<A>(
     stage: &Stage,
     clock: Clock,
@@ -25,7 +28,7 @@ pub async fn ask_in_turns<A>(
     connections: Vec<Http>,
     ask: A,
 ) where
-    A: AsyncFn(&mut Http, usize, u64) -> Result<(&'static str, u16)> + 'static,
+    A: AsyncFn(&mut Http, usize, u64) -> Result<Answer> + 'static,
 {
     let (ask, count) = (Rc::new(ask), connections.len());
     let mut tasks = Tasks::new(stage);
@@ -36,8 +39,8 @@ pub async fn ask_in_turns<A>(
             let mut asked = 0;
             while let Some(due) = turns.next().await {
                 match ask(&mut http, index, asked).await? {
-                    (kind, 200) => stage.done(kind, due.elapsed()),
-                    (kind, status) => stage.error(format!("{kind}: status {status}")),
+                    Ok(kind) => stage.done(kind, due.elapsed()),
+                    Err(refusal) => stage.error(refusal.to_string()),
                 }
                 asked += 1;
             }
@@ -50,7 +53,14 @@ pub async fn ask_in_turns<A>(
     tasks.finish(clock).await;
 }
 
-/// The status of an answer whose body does not matter.
-pub fn status(kind: &'static str, reply: &Reply<'_>) -> (&'static str, u16) {
-    (kind, reply.status)
+/// What was done, or how the server refused it.
+pub type Answer = Result<&'static str, Trouble>;
+
+/// Takes an answer whose body does not matter.
+pub fn answer(kind: &'static str, reply: &Reply<'_>) -> Answer {
+    if reply.status == 200 {
+        Ok(kind)
+    } else {
+        Err(Trouble::answered(kind, reply.status, reply.body))
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     Clock, Stage, Story,
     cast::{Tasks, accounts_of, new_device},
     pacing::Rate,
-    requests::{ask_in_turns, connections, status},
+    requests::{answer, ask_in_turns, connections},
 };
 use crate::client::{grpc::Grpc, http::Http};
 
@@ -106,7 +106,7 @@ impl Desk {
         let lines = match lines {
             Lines::Http(lines) => {
                 let ask = async move |http: &mut Http, index: usize, asked: u64| {
-                    Ok(status(kind, &http.device(&device(index, asked)).await?))
+                    Ok(answer(kind, &http.device(&device(index, asked)).await?))
                 };
                 return ask_in_turns(stage, clock, self.rate, lines, ask).await;
             }

@@ -2,14 +2,14 @@
 
 use std::{ops::Range, sync::Arc};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
 use super::{
     Clock, Stage, Story,
     cast::{accounts, join_all},
     pacing::Rate,
-    requests::{ask_in_turns, connections, status},
+    requests::{Answer, answer, ask_in_turns, connections},
 };
 use crate::client::{
     http::{Http, Request},
@@ -49,9 +49,8 @@ impl Story for Storage {
             let objects = objects.clone();
             async move { write(http, &player.bearer(), objects, self.size).await }
         });
-        for status in join_all(written).await {
-            let status = status?;
-            ensure!(status == 200, "a storage write answered {status}");
+        for written in join_all(written).await {
+            written??;
         }
         Ok((lines, players))
     }
@@ -65,10 +64,7 @@ impl Story for Storage {
             // Spread evenly: with 20 of 100, every fifth call writes.
             let is_write = (asked + 1) * u64::from(writes) / 100 > asked * u64::from(writes) / 100;
             if is_write {
-                Ok((
-                    "storage write",
-                    write(http, &player.bearer(), object..object + 1, size).await?,
-                ))
+                write(http, &player.bearer(), object..object + 1, size).await
             } else {
                 let body = format!(
                     "{{\"object_ids\":[{{\"collection\":\"{COLLECTION}\",\"key\":\"save-{object}\",\
@@ -76,15 +72,20 @@ impl Story for Storage {
                     player.user_id
                 );
                 let request = Request { method: "POST", path: "/v2/storage", body: &body };
-                Ok(status("storage read", &http.send(&player.bearer(), request).await?))
+                Ok(answer("storage read", &http.send(&player.bearer(), request).await?))
             }
         };
         ask_in_turns(stage, clock, self.rate, lines, ask).await;
     }
 }
 
-/// Writes these objects of a player in one call and gives the answer's status.
-pub async fn write(http: &mut Http, bearer: &str, objects: Range<u64>, size: usize) -> Result<u16> {
+/// Writes these objects of a player in one call.
+pub async fn write(
+    http: &mut Http,
+    bearer: &str,
+    objects: Range<u64>,
+    size: usize,
+) -> Result<Answer> {
     let fill = "x".repeat(size.saturating_sub("{\"s\":\"\"}".len()));
     let objects: Vec<String> = objects
         .map(|object| {
@@ -97,5 +98,5 @@ pub async fn write(http: &mut Http, bearer: &str, objects: Range<u64>, size: usi
         .collect();
     let body = format!("{{\"objects\":[{}]}}", objects.join(","));
     let request = Request { method: "PUT", path: "/v2/storage", body: &body };
-    Ok(http.send(bearer, request).await?.status)
+    Ok(answer("storage write", &http.send(bearer, request).await?))
 }

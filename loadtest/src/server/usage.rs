@@ -17,7 +17,7 @@ impl Usage {
         const TICKS_PER_SECOND: f64 = 100.0;
 
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
-            .with_context(|| format!("no process {pid}"))?;
+            .with_context(|| format!("the server's process, {pid}, is not there"))?;
         // The second field is the program's name in parentheses, which may hold spaces.
         let fields: Vec<&str> =
             stat.rsplit_once(") ").context("an odd /proc stat")?.1.split(' ').collect();

@@ -4,6 +4,7 @@
 //! reading of a rest, once after the warm-up and once after the measurement.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -27,11 +28,14 @@ const GROWTH_FREE_BYTES: u64 = 4 << 20;
 
 /// Runs warm-up and measurement. What is left behind counts as errors of the outcome.
 pub fn conduct(options: &Arc<Options>, soak: &Soak) -> Result<Outcome> {
+    // What is missing at the end had better be missed at the beginning.
+    let metrics = options.metrics.context("a soak reads the server's gauges: give --metrics")?;
+    gauges::read(metrics, &GAUGES)?;
     let warm_up = Arc::new(Options { duration: soak.warm_up, ..(**options).clone() });
     let mut before = run(&warm_up)?;
-    let level = settle(options, soak, &mut before)?;
+    let level = settle(options, metrics, soak, &mut before)?;
     let mut outcome = run(options)?;
-    let end = settle(options, soak, &mut outcome)?;
+    let end = settle(options, metrics, soak, &mut outcome)?;
     // What the warm-up left behind is a finding too.
     outcome.measure.errors.extend(
         before.measure.errors.into_iter().map(|(kind, count)| (format!("warm-up: {kind}"), count)),
@@ -48,8 +52,12 @@ pub fn conduct(options: &Arc<Options>, soak: &Soak) -> Result<Outcome> {
 }
 
 /// Waits until the gauges are zero, then rests. Gives the lowest memory of the rest.
-fn settle(options: &Options, soak: &Soak, outcome: &mut Outcome) -> Result<Option<u64>> {
-    let metrics = options.metrics.context("a soak reads the server's gauges: give --metrics")?;
+fn settle(
+    options: &Options,
+    metrics: SocketAddr,
+    soak: &Soak,
+    outcome: &mut Outcome,
+) -> Result<Option<u64>> {
     let start = Instant::now();
     loop {
         let gauges = gauges::read(metrics, &GAUGES)?;

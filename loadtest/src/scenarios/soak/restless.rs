@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use kakera_proto::realtime::envelope::Message;
 
 use crate::{
@@ -324,16 +324,16 @@ impl Restless {
         doing: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let start = Instant::now();
-        let result = doing.await.map_err(|error| anyhow!("{kind}: {error:#}"))?;
+        let result = doing.await.context(kind)?;
         self.stage.done(kind, start.elapsed());
         Ok(result)
     }
 }
 
-/// Gone, full, or asked for before, as servers word it.
+/// Gone before we came or while we came in, full, or asked for before, as servers word it.
 fn is_a_race(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["not found", "full", "closed", "duplicate", "already member"]
+    ["not found", "full", "closed", "duplicate", "already member", "tracking party join"]
         .iter()
         .any(|words| message.contains(words))
 }
