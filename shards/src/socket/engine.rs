@@ -381,7 +381,7 @@ impl State {
         slot.send_ms = (now / 1000) as u32;
         slot.in_flight = chunks.len();
         self.sends_in_flight += 1;
-        self.ring.send(key, &slot.fd, chunks);
+        self.ring.send(key, &slot.fd, chunks, slot.phase == Phase::Finishing);
     }
 
     pub(super) fn notify_if_writable(&mut self, key: Key) {

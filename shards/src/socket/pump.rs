@@ -293,7 +293,7 @@ impl Engine {
             slot.in_flight = chunks.len();
             slot.send_turn = turn;
             slot.send_ms = now_ms;
-            state.ring.send(key, &slot.fd, chunks);
+            state.ring.send(key, &slot.fd, chunks, slot.phase == Phase::Finishing);
             return state.notify_if_writable(key);
         }
         if slot.phase == Phase::Dying {

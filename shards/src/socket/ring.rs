@@ -38,7 +38,6 @@ enum Kind {
     Receive,
     Send,
     Connect,
-    Shutdown,
     Cancel,
     Close,
     CancelAccept,
@@ -51,10 +50,9 @@ impl Kind {
             2 => Self::Receive,
             3 => Self::Send,
             4 => Self::Connect,
-            5 => Self::Shutdown,
-            6 => Self::Cancel,
-            7 => Self::Close,
-            8 => Self::CancelAccept,
+            5 => Self::Cancel,
+            6 => Self::Close,
+            7 => Self::CancelAccept,
             _ => return None,
         })
     }
@@ -87,9 +85,6 @@ pub(super) enum Event {
     Connected {
         key: Key,
         result: io::Result<()>,
-    },
-    ShutDown {
-        key: Key,
     },
     Cancelled {
         key: Key,
@@ -163,14 +158,16 @@ impl Ring {
         self.push(Kind::Receive, key.pack(), entry);
     }
 
-    /// Sends `chunks`, which must hold at least a byte. They come back with [`Event::Sent`].
-    pub(super) fn send(&mut self, key: Key, socket: &OwnedFd, chunks: Chunks) {
+    /// Sends `chunks`, which must hold at least a byte. They come back with [`Event::Sent`]. What comes
+    /// `last` waits in the kernel for the end of the stream, so that both leave in one segment.
+    pub(super) fn send(&mut self, key: Key, socket: &OwnedFd, chunks: Chunks, last: bool) {
         let fd = Fd(socket.as_raw_fd());
+        let flags = libc::MSG_NOSIGNAL | if last { libc::MSG_MORE } else { 0 };
         let mut gather = None;
         let entry = if chunks.count() <= 1 {
             let slice = chunks.first();
             let len = u32::try_from(slice.len()).unwrap_or(u32::MAX);
-            opcode::Send::new(fd, slice.as_ptr(), len).flags(libc::MSG_NOSIGNAL).build()
+            opcode::Send::new(fd, slice.as_ptr(), len).flags(flags).build()
         } else {
             let gather = gather.insert(Box::new(Gather {
                 iov: chunks
@@ -186,9 +183,7 @@ impl Ring {
             }));
             gather.header.msg_iov = gather.iov.as_mut_ptr();
             gather.header.msg_iovlen = gather.iov.len() as _;
-            opcode::SendMsg::new(fd, &raw const gather.header)
-                .flags(libc::MSG_NOSIGNAL as u32)
-                .build()
+            opcode::SendMsg::new(fd, &raw const gather.header).flags(flags as u32).build()
         };
         // The bytes, the iovec array and the header stand on the heap: moving their owners into the slab
         // moves none of them, and the slab keeps them until the completion.
@@ -206,12 +201,6 @@ impl Ring {
         .build();
         let index = self.held.insert(Held::Connect { key, _address: address });
         self.push(Kind::Connect, index as u64, entry);
-    }
-
-    /// Half-closes a socket: the peer reads the end of the stream.
-    pub(super) fn shut_down_writes(&mut self, key: Key, socket: &OwnedFd) {
-        let entry = opcode::Shutdown::new(Fd(socket.as_raw_fd()), libc::SHUT_WR).build();
-        self.push(Kind::Shutdown, key.pack(), entry);
     }
 
     /// Cancels every operation of a descriptor.
@@ -369,7 +358,6 @@ impl Ring {
                     Held::Connect { key, .. } => Event::Connected { key, result: result.map(drop) },
                 }
             }
-            Kind::Shutdown => Event::ShutDown { key },
             Kind::Cancel => Event::Cancelled { key },
             Kind::Close | Kind::CancelAccept => return None,
         })
