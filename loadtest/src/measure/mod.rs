@@ -36,6 +36,7 @@ impl Measure {
     /// Things that take no time, such as a socket that stayed open.
     pub fn count(&mut self, kind: &'static str) {
         self.series(kind).done += 1;
+        self.slice.done += 1;
     }
 
     pub fn error(&mut self, kind: impl Into<String>) {
@@ -127,6 +128,15 @@ mod tests {
         assert!((read.ms(50.0) - 50.0).abs() < 0.1, "{}", read.ms(50.0));
         assert!((read.ms(99.0) - 99.0).abs() < 0.1, "{}", read.ms(99.0));
         assert!((one.overall().ms(100.0) - 3000.0).abs() < 3.0);
+    }
+
+    #[test]
+    fn what_takes_no_time_counts_in_its_second_too() {
+        let mut measure = Measure::default();
+        measure.count("heard");
+        measure.done("said", Duration::from_millis(1));
+        assert_eq!((measure.done_total(), measure.take_slice().done), (2, 2));
+        assert_eq!(measure.take_slice().done, 0);
     }
 
     #[test]

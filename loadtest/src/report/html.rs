@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     Report, mib,
-    plot::{Axis, Line, svg},
+    plot::{Across, Line, Up, svg},
     table,
 };
 use crate::{measure::Slice, run::Outcome};
@@ -13,7 +13,7 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:760px;mar
 padding:0 1rem;color:#1f2937}table{border-collapse:collapse;width:100%}td,th{padding:.15rem .5rem;\
 border-bottom:1px solid #e5e7eb;text-align:left;vertical-align:top;white-space:pre-wrap}\
 svg{width:100%;margin:.75rem 0;background:#f9fafb}svg text{font-size:11px;fill:#6b7280}\
-svg text.title{font-size:13px;fill:#1f2937}\
+svg text.title{font-size:13px;fill:#1f2937}code{font-size:13px;overflow-wrap:anywhere}\
 .grid{stroke:#e5e7eb;stroke-width:1}";
 
 /// Nines on the axis of percentiles: p90 is one, p99.99 four.
@@ -23,7 +23,8 @@ pub fn render(report: &Report) -> String {
     let title = escape(&report.title());
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><h1>{title}</h1>"
+         <style>{STYLE}</style></head><body><h1>{title}</h1><p><code>{}</code></p>",
+        escape(&command())
     );
     if !report.ratios.is_empty() {
         page.push_str(&ratios(report));
@@ -44,6 +45,17 @@ pub fn render(report: &Report) -> String {
          behind it.</p></body></html>\n",
     );
     page
+}
+
+/// How this run is repeated.
+fn command() -> String {
+    let quoted = |argument: String| {
+        let is_plain =
+            argument.chars().all(|letter| letter.is_alphanumeric() || "-_.:@/=+%".contains(letter));
+        if is_plain { argument } else { format!("'{argument}'") }
+    };
+    let arguments = std::env::args().skip(1).map(quoted);
+    std::iter::once("kakera-loadtest".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 fn ratios(report: &Report) -> String {
@@ -70,11 +82,10 @@ fn plots(outcome: &Outcome) -> String {
             .map(|(second, slice)| (second as f64 + 1.0, figure(slice)))
             .collect(),
     };
-    let time = Axis { unit: "s", marks: Vec::new() };
     let mut plots = svg(
-        "Throughput over time",
-        &time,
-        "done a second",
+        "Throughput: done a second",
+        &Across::Time,
+        Up::Even,
         &[
             over_time("done", &|slice| slice.done as f64),
             over_time("errors", &|slice| slice.errors as f64),
@@ -83,14 +94,14 @@ fn plots(outcome: &Outcome) -> String {
     if outcome.measure.overall().is_timed() {
         let latencies =
             [50.0, 99.0, 100.0].map(|p| over_time(&format!("p{p}"), &move |slice| slice.ms(p)));
-        plots += &svg("Latency over time", &time, "ms", &latencies);
+        plots += &svg("Latency over time, ms", &Across::Time, Up::Powers, &latencies);
         plots += &percentiles(outcome);
     }
     if slices.iter().any(|slice| slice.server.is_some()) {
         let memory = over_time("resident", &|slice| {
             slice.server.map_or(0.0, |usage| mib(usage.resident_bytes))
         });
-        plots += &svg("Server memory over time", &time, "MiB", &[memory]);
+        plots += &svg("Server memory, MiB", &Across::Time, Up::Even, &[memory]);
     }
     plots
 }
@@ -111,7 +122,7 @@ fn percentiles(outcome: &Outcome) -> String {
         })
         .collect();
     let line = Line { name: "all".to_owned(), points };
-    svg("Latency by percentile", &Axis { unit: "percentile", marks }, "ms", &[line])
+    svg("Latency by percentile, ms", &Across::Named(marks), Up::Powers, &[line])
 }
 
 fn escape(text: &str) -> String {

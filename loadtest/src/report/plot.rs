@@ -9,7 +9,7 @@ const LEFT: f64 = 64.0;
 const BOTTOM: f64 = 28.0;
 const TOP: f64 = 24.0;
 const RIGHT: f64 = 12.0;
-const STEPS: usize = 4;
+const STEPS: usize = 5;
 /// Points that a line has at most; more would not be seen.
 const POINTS_MAX: usize = 1200;
 const COLOURS: [&str; 6] = ["#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2"];
@@ -20,27 +20,44 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// How an axis is read: its unit, and what its marks are called.
-pub struct Axis {
-    pub unit: &'static str,
-    /// Names of positions; without any, round numbers are marked.
-    pub marks: Vec<(f64, String)>,
+/// What runs across.
+pub enum Across {
+    /// Seconds.
+    Time,
+    /// Named positions.
+    Named(Vec<(f64, String)>),
 }
 
-/// A plot of lines from zero up.
-pub fn svg(title: &str, across: &Axis, up: &str, lines: &[Line]) -> String {
+/// How values are placed upwards.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Up {
+    /// From zero.
+    Even,
+    /// A power of ten is as high as the next.
+    Powers,
+}
+
+/// A plot of lines; the title tells what is plotted, with its unit.
+pub fn svg(title: &str, across: &Across, up: Up, lines: &[Line]) -> String {
     let points = || lines.iter().flat_map(|line| &line.points);
     let x_max = points().map(|point| point.0).fold(f64::MIN_POSITIVE, f64::max);
-    let y_max = round_up(points().map(|point| point.1).fold(f64::MIN_POSITIVE, f64::max));
+    let top = points().map(|point| point.1).fold(f64::MIN_POSITIVE, f64::max);
+    let bottom = points().map(|point| point.1).filter(|up| *up > 0.0).fold(top, f64::min);
+    let steps = up.steps(bottom, top);
+    let (first, last) =
+        (steps.first().copied().unwrap_or(0.0), steps.last().copied().unwrap_or(1.0));
     let x = |value: f64| LEFT + value / x_max * (WIDTH - LEFT - RIGHT);
-    let y = |value: f64| HEIGHT - BOTTOM - value / y_max * (HEIGHT - BOTTOM - TOP);
+    let height = |value: f64| match up {
+        Up::Even => value / last,
+        Up::Powers => (value.max(first) / first).log10() / (last / first).log10(),
+    };
+    let y = |value: f64| HEIGHT - BOTTOM - height(value) * (HEIGHT - BOTTOM - TOP);
 
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\
          <text x=\"{LEFT}\" y=\"14\" class=\"title\">{title}</text>"
     );
-    for step in 0..=STEPS {
-        let value = y_max * step as f64 / STEPS as f64;
+    for value in steps {
         let at = y(value);
         let _ = write!(
             svg,
@@ -52,26 +69,20 @@ pub fn svg(title: &str, across: &Axis, up: &str, lines: &[Line]) -> String {
             short(value)
         );
     }
-    let marks = if across.marks.is_empty() {
-        let even = |step| x_max * step as f64 / STEPS as f64;
-        (0..=STEPS).map(|step| (even(step), short(even(step)))).collect()
-    } else {
-        across.marks.clone()
+    let marks = match across {
+        Across::Time => seconds(x_max),
+        Across::Named(marks) => marks.clone(),
     };
     for (value, name) in &marks {
         let at = x(*value);
+        // At the edge a name would be cut off.
+        let anchor = if at > WIDTH - RIGHT - 24.0 { "end" } else { "middle" };
         let _ = write!(
             svg,
-            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{name}</text>",
+            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{name}</text>",
             HEIGHT - 12.0
         );
     }
-    let _ = write!(
-        svg,
-        "<text x=\"{:.1}\" y=\"14\" text-anchor=\"end\">{up} / {}</text>",
-        WIDTH - RIGHT,
-        across.unit
-    );
     for (index, line) in lines.iter().enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
         let every = line.points.len().div_ceil(POINTS_MAX).max(1);
@@ -97,6 +108,25 @@ pub fn svg(title: &str, across: &Axis, up: &str, lines: &[Line]) -> String {
     svg
 }
 
+impl Up {
+    /// Where the lines across are drawn.
+    fn steps(self, bottom: f64, top: f64) -> Vec<f64> {
+        if self == Self::Even {
+            let top = round_up(top);
+            return (0..=STEPS).map(|step| top * step as f64 / STEPS as f64).collect();
+        }
+        let (first, last) = (bottom.log10().floor() as i32, top.log10().ceil() as i32);
+        (first..=last.max(first + 1)).map(|power| 10_f64.powi(power)).collect()
+    }
+}
+
+/// Round numbers of seconds up to the last.
+fn seconds(last: f64) -> Vec<(f64, String)> {
+    let every = round_up(last / 8.0).max(1.0).ceil();
+    let count = (last / every) as usize;
+    (0..=count).map(|mark| mark as f64 * every).map(|at| (at, format!("{at} s"))).collect()
+}
+
 /// The next of 1, 2, 2.5, 5 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
@@ -108,9 +138,7 @@ fn short(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{:.1}M", value / 1e6),
         value if value >= 1e4 => format!("{:.0}k", value / 1e3),
-        value if value >= 100.0 || value == 0.0 => format!("{value:.0}"),
-        value if value >= 1.0 => format!("{value:.1}"),
-        value => format!("{value:.3}"),
+        value => format!("{}", (value * 1000.0).round() / 1000.0),
     }
 }
 
@@ -127,20 +155,31 @@ mod tests {
 
     #[test]
     fn a_line_has_its_points_and_long_ones_are_thinned() {
-        let axis = Axis { unit: "s", marks: Vec::new() };
         let line = |count: i32| Line {
             name: "p99".to_owned(),
             points: (0..count).map(|at| (f64::from(at), 5.0)).collect(),
         };
-        let few = svg("t", &axis, "ms", &[line(3)]);
+        let few = svg("t", &Across::Time, Up::Even, &[line(3)]);
         assert!(few.contains("points=\"64.0,24.0 386.0,24.0 708.0,24.0\""), "{few}");
-        let many = svg("t", &axis, "ms", &[line(100_000)]);
+        let many = svg("t", &Across::Time, Up::Even, &[line(100_000)]);
         assert!(many.len() < 40 * POINTS_MAX, "{}", many.len());
     }
 
     #[test]
     fn nothing_to_plot_is_an_empty_plot() {
-        let axis = Axis { unit: "s", marks: Vec::new() };
-        assert!(svg("t", &axis, "ms", &[]).ends_with("</svg>"));
+        for up in [Up::Even, Up::Powers] {
+            let empty = svg("t", &Across::Time, up, &[]);
+            assert!(empty.ends_with("</svg>") && !empty.contains("NaN"), "{empty}");
+        }
+    }
+
+    #[test]
+    fn marks_are_round_and_powers_of_ten_hold_all_that_is_plotted() {
+        let names = |last| seconds(last).into_iter().map(|mark| mark.1).collect::<Vec<_>>();
+        assert_eq!(names(3.0), ["0 s", "1 s", "2 s", "3 s"]);
+        assert_eq!(names(600.0).len(), 7);
+        assert_eq!(Up::Powers.steps(0.13, 24.0), [0.1, 1.0, 10.0, 100.0]);
+        let steps = Up::Even.steps(0.0, 23.0).into_iter().map(short).collect::<Vec<_>>();
+        assert_eq!(steps, ["0", "5", "10", "15", "20", "25"]);
     }
 }
