@@ -13,7 +13,8 @@ use crate::{client::codec::Format, gate::Gate, scenarios::Scenario};
 
 /// Loads a server that speaks the Nakama protocol, and prints throughput, latency and what it cost.
 #[derive(Clone, Debug, Parser)]
-#[command(version)]
+// A script's defaults stand before what its caller adds: the last one counts.
+#[command(version, args_override_self = true)]
 pub struct Options {
     /// The server's request port, and after an @ its process id, which adds its CPU seconds and memory.
     #[arg(long, default_value = "127.0.0.1:7350", value_name = "HOST:PORT[@PID]", global = true)]
@@ -95,6 +96,12 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_option_given_twice_the_last_counts() {
+        let arguments = ["loadtest", "--duration", "1", "--duration", "3", "echo"];
+        assert_eq!(Options::parse_from(arguments).duration, Duration::from_secs(3));
+    }
 
     #[test]
     fn a_target_may_carry_its_process() {
