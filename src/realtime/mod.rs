@@ -7,7 +7,7 @@
 mod accept;
 mod access;
 mod chat;
-mod codec;
+pub mod codec;
 mod connection;
 mod dispatch;
 mod matches;

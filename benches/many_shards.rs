@@ -1,0 +1,115 @@
+//! What a message between shards costs as shards grow to 64: everybody sends to everybody at random,
+//! through real executors and mailboxes. On fewer cores than shards the switches between threads are in the
+//! figures, so a machine with a core for each shard pays less.
+//!
+//! `cargo bench -p kakera-shards --bench many_shards [-- shards…]`
+
+use std::{
+    fs,
+    rc::Rc,
+    sync::{Arc, Barrier, mpsc},
+    time::Duration,
+};
+
+use kakera_shards::{
+    Address, NodeId, Protocol, ReplyTo, Rng, ShardContext, ShardId,
+    boot::{self, BootConfig},
+    runtime,
+};
+
+struct Words;
+impl Protocol for Words {
+    /// The size of a realistic message: an id, a shared payload, a kind.
+    type Request = [u64; 5];
+    type Reply = u64;
+}
+type Context = ShardContext<Words>;
+
+const NODE: NodeId = NodeId(1);
+/// All shards together, a run.
+const MESSAGES: u64 = 4 << 20;
+const ROUNDS: usize = 3;
+const HANDLED: &str = "handled";
+
+fn main() {
+    let asked: Vec<u16> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let counts = if asked.is_empty() { vec![2, 4, 8, 16, 32, 64] } else { asked };
+    println!("CPU of a one-way message, both ends together, by what a shard sends in a turn");
+    println!("{:>6} {:>12} {:>12} {:>12}", "shards", "1", "16", "256");
+    for shards in counts {
+        let spent = [1, 16, 256].map(|a_turn| lowest(shards, a_turn));
+        println!("{shards:>6} {:>9.0} ns {:>9.0} ns {:>9.0} ns", spent[0], spent[1], spent[2]);
+    }
+}
+
+/// The quietest round: neighbours on the machine only ever add.
+fn lowest(shards: u16, a_turn: u64) -> f64 {
+    (0..ROUNDS).map(|_| nanos_each(shards, a_turn)).fold(f64::MAX, f64::min)
+}
+
+/// Nanoseconds of CPU for each of the messages.
+fn nanos_each(shards: u16, a_turn: u64) -> f64 {
+    let config = BootConfig {
+        shards,
+        // Nobody waits for a shard that sleeps: the sending itself is measured.
+        spin_before_park: Duration::ZERO,
+        ..BootConfig::new(NODE).expect("the CPUs are known")
+    };
+    let (tell, spent) = mpsc::sync_channel(1);
+    let begin = Arc::new(Barrier::new(usize::from(shards)));
+    boot::run(&config, move |context: Context| {
+        let (tell, begin) = (tell.clone(), Arc::clone(&begin));
+        async move {
+            let handled = context.counters().counter(HANDLED, "Messages that came in.");
+            let count = handled.clone();
+            context.serve(Rc::new(move |_, words: [u64; 5], _: ReplyTo<Words>| {
+                std::hint::black_box(words);
+                count.increment();
+            }));
+            begin.wait();
+            let before = cpu_nanos();
+            let share = MESSAGES / u64::from(shards);
+            send(&context, shards, share, a_turn).await;
+            if context.me().shard == ShardId(0) {
+                let all = share * u64::from(shards);
+                while context.counters().board().sum(HANDLED) < all {
+                    runtime::sleep(Duration::from_millis(1)).await;
+                }
+                tell.send((cpu_nanos() - before) as f64 / all as f64)?;
+                context.drain_node();
+            }
+            context.draining().await;
+            Ok(())
+        }
+    })
+    .expect("the node runs and stops");
+    spent.recv().expect("the first shard has measured")
+}
+
+async fn send(context: &Context, shards: u16, share: u64, a_turn: u64) {
+    let me = context.me().shard.0;
+    let mut choice = Rng::from_seed(u64::from(me)).next_u64();
+    for sent in 1..=share {
+        choice ^= choice << 13;
+        choice ^= choice >> 7;
+        choice ^= choice << 17;
+        // Everybody but the sender.
+        let shard = (me + 1 + (choice % u64::from(shards - 1)) as u16) % shards;
+        let to = Address { node: NODE, shard: ShardId(shard) };
+        while context.mesh.cast(to, [1, sent, sent, sent, sent]).is_err() {
+            runtime::yield_now().await;
+        }
+        if sent.is_multiple_of(a_turn) {
+            runtime::yield_now().await;
+        }
+    }
+}
+
+/// CPU time of all threads of this process.
+fn cpu_nanos() -> u64 {
+    let threads = fs::read_dir("/proc/self/task").expect("procfs");
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok())
+        .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
