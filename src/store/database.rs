@@ -167,7 +167,7 @@ impl Store {
     ) -> Result<Vec<T>, StoreError> {
         match self {
             Self::Sqlite(shard) => {
-                let Statement { sql, params } = statement;
+                let Statement { sql, params, .. } = statement;
                 shard.write(async move |tx: &mut Tx<'_>| tx.all(sql, &params).await, true).await
             }
             Self::Postgres(shard) => {

@@ -1,11 +1,11 @@
 //! Single writes that may share a commit with others, and what they say of themselves for that.
 
-use super::{Param, Timestamp, storage::ObjectId};
+use super::{Param, Row, StoreError, Timestamp, storage::ObjectId};
 use crate::ids::UserId;
 
 /// The row that a write locks. Writes that share a transaction go in this order, and transactions of
 /// several objects lock theirs in the same, so that none waits for another in a circle.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum RowLock {
     /// In table `storage`.
     Object(ObjectId),
@@ -18,4 +18,15 @@ pub(crate) enum RowLock {
 pub(crate) struct Statement {
     pub(crate) sql: &'static str,
     pub(crate) params: Vec<Param<'static>>,
+    /// The same for many rows, where there is such a statement.
+    pub(crate) many: Option<Many>,
+}
+
+/// A statement that writes many rows, as PostgreSQL reads it (the embedded database, which is asked without
+/// a flight, gains nothing by it). Its parameters are arrays of those of the single ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Many {
+    pub(crate) sql: &'static str,
+    /// Which row it is that it returned. It returns those that it changed.
+    pub(crate) row: fn(&Row) -> Result<RowLock, StoreError>,
 }

@@ -6,8 +6,8 @@ use crate::{
     ids::UserId,
     params,
     store::{
-        Param, Reader, Store, StoreError, Timestamp, Tx,
-        gathered::{RowLock, Statement},
+        Param, Reader, Row, Store, StoreError, Timestamp, Tx,
+        gathered::{Many, RowLock, Statement},
     },
 };
 
@@ -88,22 +88,70 @@ macro_rules! statement_of {
 pub(super) use statement_of;
 
 macro_rules! write {
-    ($inserted:literal, $updated:literal, $changes:literal) => {
+    ($values:literal, $updated:literal, $metadata:literal, $changes:literal, $key:literal) => {
         concat!(
             "insert into leaderboard_record as r (leaderboard_id, owner_id, username, metadata, \
-             expiry_time, create_time, update_time, score, subscore) \
-             values ($1, $2, $3, $6, $7, {now}, {now}, ",
-            $inserted,
-            ") on conflict (owner_id, leaderboard_id, expiry_time) do update set ",
+             expiry_time, create_time, update_time, score, subscore) ",
+            $values,
+            " on conflict (owner_id, leaderboard_id, expiry_time) do update set ",
             $updated,
-            ", num_score = r.num_score + 1, \
-             metadata = case when $8 then excluded.metadata else r.metadata end, \
-             username = coalesce(excluded.username, r.username), update_time = {now} where ",
+            ", num_score = r.num_score + 1, metadata = ",
+            $metadata,
+            ", username = coalesce(excluded.username, r.username), update_time = {now} where ",
             $changes,
             " returning owner_id, username, score, subscore, num_score, max_num_score, metadata, \
-             create_time, update_time"
+             create_time, update_time",
+            $key
         )
     };
+}
+
+macro_rules! write_one {
+    ("$4, $5", $updated:literal, $changes:literal) => {
+        write!(
+            "values ($1, $2, $3, $6, $7, {now}, {now}, $4, $5)",
+            $updated,
+            "case when $8 then excluded.metadata else r.metadata end", $changes, ""
+        )
+    };
+    ("0, 0", $updated:literal, $changes:literal) => {
+        write!(
+            "values ($1, $2, $3, $6, $7, {now}, {now}, 0, 0)",
+            $updated,
+            "case when $8 then excluded.metadata else r.metadata end", $changes, ""
+        )
+    };
+}
+
+/// For each way of an operator: with the metadata of the new scores, and with that of the old ones. `None`
+/// where the update looks at more than what it would insert.
+macro_rules! write_many {
+    ("$4, $5", $updated:literal, $changes:literal) => {
+        Some((
+            write_many!("excluded.metadata", $updated, $changes),
+            write_many!("r.metadata", $updated, $changes),
+        ))
+    };
+    ("0, 0", $updated:literal, $changes:literal) => {
+        None
+    };
+    ($metadata:literal, $updated:literal, $changes:literal) => {
+        write!(
+            "select t.board, t.owner, t.username, t.metadata, t.expiry, {now}, {now}, t.score, \
+             t.subscore from unnest($1::varchar[], $2::uuid[], $3::varchar[], $4::bigint[], \
+             $5::bigint[], $6::jsonb[], $7::timestamptz[]) \
+             t (board, owner, username, score, subscore, metadata, expiry)",
+            $updated,
+            $metadata,
+            $changes,
+            ", leaderboard_id, expiry_time"
+        )
+    };
+}
+
+/// Which record a statement for many has written.
+fn written(row: &Row) -> Result<RowLock, StoreError> {
+    Ok(RowLock::Score { owner: row.get(0)?, board: row.get(9)?, expiry: row.get(10)? })
 }
 
 /// Writes a score; yields the record as it is now, and whether this changed it.
@@ -116,13 +164,16 @@ pub async fn write(
     order: SortOrder,
     new: &NewScore,
 ) -> Result<(ScoreRecord, bool), StoreError> {
-    let sql = statement_of!(write, operator, order);
+    let sql = statement_of!(write_one, operator, order);
+    let many = statement_of!(write_many, operator, order);
+    let many = many.map(|(with, without)| if new.metadata.is_some() { with } else { without });
+    let many = many.map(|sql| Many { sql, row: written });
     for _ in 0..REWRITES_MAX {
         let params = new.params().into_iter().map(Param::into_owned).collect();
         let NewScore { board, expiry, owner, .. } = new.clone();
         let lock = RowLock::Score { board, expiry, owner };
-        let written = store.write_row(lock, Statement { sql, params }).await;
-        let written: Vec<ScoreRecord> = match written {
+        let answer = store.write_row(lock, Statement { sql, params, many }).await;
+        let written: Vec<ScoreRecord> = match answer {
             Ok(written) => written,
             Err(error) if is_overtaken(&error) => continue,
             Err(error) => return Err(error),

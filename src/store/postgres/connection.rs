@@ -13,13 +13,16 @@ use futures_util::{
     pin_mut,
 };
 use hashbrown::HashMap;
-use tokio_postgres::{Client, Statement as Prepared};
+use tokio_postgres::{Client, Statement as Prepared, types::ToSql};
 
-use super::{convert::Bound, error::store_error};
+use super::{
+    convert::{Bound, BoundColumn},
+    error::store_error,
+};
 use crate::store::{
     dialect::Dialect,
     error::StoreError,
-    gathered::Statement,
+    gathered::{Many, RowLock, Statement},
     row::{Repr, Row},
     tx::ROW_COUNT_MAX,
     value::Param,
@@ -101,7 +104,15 @@ impl PgConnection {
         statement: &Prepared,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let rows = self.client.query_raw(statement, params.iter().map(Bound)).await?;
+        self.rows_with(statement, params.iter().map(Bound)).await
+    }
+
+    async fn rows_with<P: ToSql>(
+        &self,
+        statement: &Prepared,
+        params: impl ExactSizeIterator<Item = P>,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let rows = self.client.query_raw(statement, params).await?;
         pin_mut!(rows);
         let mut found = Vec::new();
         while let Some(row) = rows.next().await {
@@ -111,6 +122,36 @@ impl PgConnection {
             }
         }
         Ok(found)
+    }
+
+    /// Runs writes as one statement; yields the rows of each. `None` when all were undone because of what
+    /// one of them met.
+    pub(super) async fn as_one(
+        &self,
+        many: Many,
+        locks: &[RowLock],
+        statements: &[Statement],
+    ) -> Result<Option<Vec<Result<Vec<Row>, StoreError>>>, StoreError> {
+        let prepared = self.statement(many.sql).await?;
+        let _flight = Flight::start(&self.in_flight);
+        let columns = (0..prepared.params().len()).map(|index| BoundColumn { statements, index });
+        let rows = match self.rows_with(&prepared, columns).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let is_refused = error.as_db_error().is_some();
+                return match self.explain(many.sql, &error) {
+                    lost @ StoreError::Unavailable(_) => Err(lost),
+                    _ if is_refused => Ok(None),
+                    other => Err(other),
+                };
+            }
+        };
+        let mut changed = HashMap::with_capacity(rows.len());
+        for row in rows {
+            changed.insert((many.row)(&row)?, row);
+        }
+        let answers = locks.iter().map(|lock| Ok(changed.remove(lock).into_iter().collect()));
+        Ok(Some(answers.collect()))
     }
 
     /// Runs writes as one transaction in one flight; yields the rows of each. `None` when all were undone

@@ -5,12 +5,13 @@ use std::error::Error;
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::{
     Row,
-    types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
+    types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked},
 };
 use uuid::Uuid;
 
 use crate::store::{
     error::StoreError,
+    gathered::Statement,
     row::Column,
     value::{Param, Timestamp},
 };
@@ -57,6 +58,44 @@ impl ToSql for Bound<'_> {
                 array(values, &Type::INT8, out, |value, out| out.put_i64(*value))?;
             }
             other => return Err(format!("a {} was given for a {ty}", other.kind()).into()),
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// One parameter of many statements, as an array.
+#[derive(Debug)]
+pub(super) struct BoundColumn<'a> {
+    pub(super) statements: &'a [Statement],
+    pub(super) index: usize,
+}
+
+impl ToSql for BoundColumn<'_> {
+    /// See [`array`]; an element that is null has the length -1.
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxedError> {
+        let Kind::Array(element) = ty.kind() else {
+            return Err(format!("an array was given for a {ty}").into());
+        };
+        let column = || self.statements.iter().map(|it| it.params.get(self.index));
+        let has_null = column().any(|it| matches!(it, None | Some(Param::Null)));
+        out.put_i32(1);
+        out.put_i32(has_null.into());
+        out.put_u32(element.oid());
+        out.put_i32(self.statements.len().try_into()?);
+        out.put_i32(1);
+        for param in column() {
+            let at = out.len();
+            out.put_i32(-1);
+            if let IsNull::No = Bound(param.unwrap_or(&Param::Null)).to_sql(element, out)? {
+                let len = i32::try_from(out.len() - at - 4)?;
+                out[at..at + 4].copy_from_slice(&len.to_be_bytes());
+            }
         }
         Ok(IsNull::No)
     }
@@ -214,6 +253,23 @@ mod tests {
         let bytes = bytes_of(&param, &Type::TEXT_ARRAY).unwrap();
         assert_eq!(texts(&bytes).unwrap(), ["a", "", "ü"]);
         assert_eq!(texts(&bytes[..bytes.len() - 1]), None);
+    }
+
+    #[test]
+    fn a_parameter_of_many_statements_is_an_array() {
+        let statement = |param| Statement { sql: "", params: vec![param], many: None };
+        let statements = ["a", "", "ü"].map(|text| statement(Param::from(text.to_owned())));
+        let bytes_of = |statements, ty| {
+            let mut out = BytesMut::new();
+            BoundColumn { statements, index: 0 }.to_sql(ty, &mut out).map(|_| out)
+        };
+        let bytes = bytes_of(&statements, &Type::VARCHAR_ARRAY).unwrap();
+        assert_eq!(texts(&bytes).unwrap(), ["a", "", "ü"]);
+        let statements = [statement(Param::I16(7)), statement(Param::Null)];
+        let bytes = bytes_of(&statements, &Type::INT2_ARRAY).unwrap();
+        assert_eq!(bytes[20..], [0, 0, 0, 2, 0, 7, 255, 255, 255, 255]);
+        assert_eq!(bytes[4..8], [0, 0, 0, 1], "it has a null");
+        assert!(bytes_of(&statements, &Type::INT2).is_err());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Group commit: single writes of many tasks that share a transaction.
 //!
 //! A commit waits for the disk, so writes that come while others are being made durable wait for those and
-//! then go together: one flight to the server, one commit. Whoever comes alone goes alone and at once.
+//! then go together: one flight to the server, one commit, and where there is one for many rows, one
+//! statement. Whoever comes alone goes alone and at once.
 //! Writes that share a transaction lock their rows in the order of [`RowLock`], so that two flights never
 //! wait for each other in a circle. When one of them fails, all are undone and each runs by itself.
 //!
@@ -86,18 +87,27 @@ impl Queue {
         self.waiting.borrow().len()
     }
 
-    /// What the next flight takes along, in the order in which rows are locked. Writes to one row keep
-    /// theirs.
+    /// What the next flight takes along: writes of one kind, in the order in which rows are locked. Those to
+    /// one row keep theirs.
     fn board(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting.borrow_mut();
-        let mut boarded = Vec::with_capacity(waiting.len().min(FLIGHT_LEN_MAX));
+        let mut boarded: Vec<Waiting> = Vec::with_capacity(waiting.len().min(FLIGHT_LEN_MAX));
+        let mut left = Vec::new();
         while boarded.len() < FLIGHT_LEN_MAX
+            && left.len() < FLIGHT_LEN_MAX
             && let Some(next) = waiting.pop_front()
         {
-            // Nobody waits for it any more, and nothing was begun.
-            if !next.reply.is_canceled() {
+            let kind = |it: &Waiting| it.statement.many.map(|many| many.sql);
+            if next.reply.is_canceled() {
+                // Nobody waits for it any more, and nothing was begun.
+            } else if boarded.first().is_none_or(|first| kind(first) == kind(&next)) {
                 boarded.push(next);
+            } else {
+                left.push(next);
             }
+        }
+        for next in left.into_iter().rev() {
+            waiting.push_front(next);
         }
         boarded.sort_by(|a, b| a.lock.cmp(&b.lock));
         boarded
@@ -158,9 +168,15 @@ impl Work {
     }
 
     async fn fly(&self, boarded: Vec<Waiting>) {
-        let (statements, replies): (Vec<_>, Vec<_>) =
-            boarded.into_iter().map(|waiting| (waiting.statement, waiting.reply)).unzip();
-        let answers = timeout(self.limit, self.carry_out(&statements)).await;
+        let mut replies = Vec::with_capacity(boarded.len());
+        let mut locks = Vec::with_capacity(boarded.len());
+        let mut statements = Vec::with_capacity(boarded.len());
+        for Waiting { lock, statement, reply } in boarded {
+            replies.push(reply);
+            locks.push(lock);
+            statements.push(statement);
+        }
+        let answers = timeout(self.limit, self.carry_out(&locks, &statements)).await;
         // A caller that went away has no use for it.
         match self.count(answers.unwrap_or(Err(StoreError::Deadline))) {
             Ok(answers) => {
@@ -177,24 +193,33 @@ impl Work {
     }
 
     /// Together if that goes, else each by itself.
-    async fn carry_out(&self, statements: &[Statement]) -> Result<Vec<Answer>, StoreError> {
+    async fn carry_out(
+        &self,
+        locks: &[RowLock],
+        statements: &[Statement],
+    ) -> Result<Vec<Answer>, StoreError> {
         let lease = self.pool.exclusive().await?;
         let connection = lease.connection();
-        if statements.len() > 1 {
-            if let Some(answers) = connection.together(statements).await? {
+        if let [first, _, ..] = statements {
+            // One statement can change a row but once.
+            let has_twins = locks.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+            let together = match first.many.filter(|_| !has_twins) {
+                Some(many) => connection.as_one(many, locks, statements).await?,
+                None => connection.together(statements).await?,
+            };
+            if let Some(answers) = together {
                 lease.clean();
                 self.pool.counters().gathered.add(statements.len() as u64);
                 return Ok(answers);
             }
             self.pool.counters().gathered_again.increment();
         }
-        let alone =
-            statements.iter().map(|Statement { sql, params }| connection.rows(sql, params, false));
+        let alone = statements.iter().map(|it| connection.rows(it.sql, &it.params, false));
         let mut answers = join_all(alone).await;
         lease.clean();
-        for (answer, Statement { sql, params }) in answers.iter_mut().zip(statements) {
+        for (answer, it) in answers.iter_mut().zip(statements) {
             if matches!(answer, Err(StoreError::Contended)) {
-                let again = async |reader: &mut Reader<'_>| reader.rows(sql, params).await;
+                let again = async |reader: &mut Reader<'_>| reader.rows(it.sql, &it.params).await;
                 *answer = self.statement(again).await;
             }
         }

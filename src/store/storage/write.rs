@@ -5,23 +5,36 @@ use crate::{
     params,
     store::{
         FromRow, Param, Reader, Row, Store, StoreError, Tx,
-        gathered::{RowLock, Statement},
+        gathered::{Many, RowLock, Statement},
     },
 };
 
 /// An object that is the same already keeps its update time.
 macro_rules! upsert {
-    ($permitted:literal) => {
+    ($values:literal, $permitted:literal, $key:literal) => {
         concat!(
             "insert into storage (collection, key, user_id, value, version, read, write, \
-             create_time, update_time) values ($1, $2, $3, $4, $5, $6, $7, {now}, {now}) \
-             on conflict (collection, key, user_id) do update set value = excluded.value, \
+             create_time, update_time) ",
+            $values,
+            " on conflict (collection, key, user_id) do update set value = excluded.value, \
              version = excluded.version, read = excluded.read, write = excluded.write, \
              update_time = case when storage.version = excluded.version \
              and storage.read = excluded.read and storage.write = excluded.write \
              then storage.update_time else excluded.update_time end ",
             $permitted,
-            " returning version, create_time, update_time"
+            " returning version, create_time, update_time",
+            $key
+        )
+    };
+    ($permitted:literal) => {
+        upsert!("values ($1, $2, $3, $4, $5, $6, $7, {now}, {now})", $permitted, "")
+    };
+    (many $permitted:literal) => {
+        upsert!(
+            "select t.*, {now}, {now} from unnest($1::varchar[], $2::varchar[], $3::uuid[], \
+             $4::jsonb[], $5::varchar[], $6::smallint[], $7::smallint[]) t",
+            $permitted,
+            ", collection, key, user_id"
         )
     };
 }
@@ -79,8 +92,17 @@ pub async fn write(
         // By itself it needs no transaction: a statement that changes nothing leaves nothing behind.
         let (sql, values) = statement(write, by);
         let params = values.into_iter().map(Param::into_owned).collect();
+        let many = match (&write.condition, by) {
+            (Condition::None, Authority::Server) => Some(upsert!(many "")),
+            (Condition::None, Authority::Player(_)) => {
+                Some(upsert!(many "where storage.write = 1"))
+            }
+            (Condition::Absent | Condition::Version(_), _) => None,
+        };
+        let many = many.map(|sql| Many { sql, row: written });
         let lock = RowLock::Object(write.id.clone());
-        let mut acks: Vec<WriteAck> = store.write_row(lock, Statement { sql, params }).await?;
+        let mut acks: Vec<WriteAck> =
+            store.write_row(lock, Statement { sql, params, many }).await?;
         if acks.is_empty() {
             let write = write.clone();
             return Err(store
@@ -93,6 +115,12 @@ pub async fn write(
         return Ok(acks);
     }
     store.write(async move |tx: &mut Tx<'_>| write_in(tx, by, &writes).await).await
+}
+
+/// Which object a statement for many has written.
+fn written(row: &Row) -> Result<RowLock, StoreError> {
+    let (collection, key, owner) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    Ok(RowLock::Object(ObjectId { collection, key, owner }))
 }
 
 /// The same within a transaction, which must be rolled back on any failure.
