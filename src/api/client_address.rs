@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use http::{HeaderMap, HeaderValue};
+
+const FORWARDED: &str = "x-forwarded-for";
+
 /// The client's address as well as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
@@ -17,6 +21,25 @@ impl From<SocketAddr> for ClientAddress {
 }
 
 impl ClientAddress {
+    /// The `X-Forwarded-For` header as one list. Some proxies add a line of their own behind what the client
+    /// sent: the first line alone would be the client's to choose.
+    pub fn forwarded(headers: &HeaderMap) -> Option<HeaderValue> {
+        let mut lines = headers.get_all(FORWARDED).iter();
+        let first = lines.next()?;
+        if lines.next().is_none() {
+            return Some(first.clone());
+        }
+        let all = headers.get_all(FORWARDED).iter().map(HeaderValue::as_bytes);
+        HeaderValue::from_bytes(&all.collect::<Vec<_>>().join(&b","[..])).ok()
+    }
+
+    /// The client behind a request with these headers.
+    pub fn of(headers: &HeaderMap, peer: SocketAddr, proxy_count: u32) -> Self {
+        let forwarded = Self::forwarded(headers);
+        let forwarded = forwarded.as_ref().and_then(|value| value.to_str().ok());
+        Self::find(forwarded, peer, proxy_count)
+    }
+
     /// Reads `X-Forwarded-For` from its end, where the nearest proxy writes: past `proxy_count` entries
     /// stands the client. With fewer entries it is the first one. Entries that are no addresses, and
     /// loopback ones before the first, are local proxies or noise.
@@ -77,6 +100,18 @@ mod tests {
         assert_eq!(find(Some("1.1.1.1, 2.2.2.2, 3.3.3.3"), 0), "3.3.3.3");
         assert_eq!(find(Some("1.1.1.1, 2.2.2.2, 3.3.3.3"), 9), "1.1.1.1");
         assert_eq!(find(Some("1.1.1.1"), 1), "1.1.1.1");
+    }
+
+    #[test]
+    fn several_lines_are_one_list() {
+        let mut headers = HeaderMap::new();
+        let peer = "9.9.9.9:1234".parse().unwrap();
+        let of = |headers: &HeaderMap| ClientAddress::of(headers, peer, 0).ip.to_string();
+        assert_eq!(of(&headers), "9.9.9.9");
+        headers.append(FORWARDED, HeaderValue::from_static("1.1.1.1"));
+        assert_eq!(of(&headers), "1.1.1.1");
+        headers.append(FORWARDED, HeaderValue::from_static("2.2.2.2"));
+        assert_eq!(of(&headers), "2.2.2.2", "the proxy's line counts, not the client's");
     }
 
     #[test]

@@ -71,8 +71,7 @@ impl FloodGate {
 
     fn address(&self, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
         let Some(proxy_count) = self.proxy_count else { return peer.ip() };
-        let forwarded = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        ClientAddress::find(forwarded, peer, proxy_count).ip
+        ClientAddress::of(headers, peer, proxy_count).ip
     }
 
     fn mark(response: &mut Response, Refusal { retry_after, close }: Refusal) {

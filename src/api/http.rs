@@ -13,6 +13,7 @@ use super::{
     Api, Caller, Context,
     authorize::{Shown, authorize},
     call::Inbound,
+    client_address::ClientAddress,
     path, reply, rpc,
 };
 use crate::{
@@ -21,7 +22,6 @@ use crate::{
     net::{Request, Response},
 };
 
-const FORWARDED: &str = "x-forwarded-for";
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 
 impl Api {
@@ -86,7 +86,7 @@ impl Api {
 
     /// What is known of a request's call once its caller was let in.
     pub(super) fn context(&self, caller: Caller, request: &Request) -> Context {
-        let forwarded = request.headers.get(FORWARDED).cloned();
+        let forwarded = ClientAddress::forwarded(&request.headers);
         let id = self.services.request_ids.next_id();
         Context::new(caller, id, request.peer, (forwarded, self.settings.proxy_count))
     }

@@ -34,7 +34,6 @@ use crate::{
     wallet::Wallets,
 };
 
-const FORWARDED: &str = "x-forwarded-for";
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 
 /// What the configuration says of the console.
@@ -132,8 +131,7 @@ impl Console {
     }
 
     fn client_ip(&self, request: &Request) -> IpAddr {
-        let forwarded = request.headers.get(FORWARDED).and_then(|value| value.to_str().ok());
-        ClientAddress::find(forwarded, request.peer, self.settings.proxy_count).ip
+        ClientAddress::of(&request.headers, request.peer, self.settings.proxy_count).ip
     }
 }
 

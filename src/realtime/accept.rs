@@ -47,8 +47,7 @@ impl Realtime {
             .may_open()
             .map_err(|refused| refusal(StatusCode::SERVICE_UNAVAILABLE, refused.to_string()))?;
 
-        let forwarded = request.headers.get("x-forwarded-for").and_then(|v| v.to_str().ok());
-        let client = ClientAddress::find(forwarded, request.peer, self.proxy_count);
+        let client = ClientAddress::of(&request.headers, request.peer, self.proxy_count);
         let port = client.port.map(|port| port.to_string()).unwrap_or_default();
         let identity = identity(claims, query.lang, (client.ip.to_string(), port));
         let (this, format, status) = (self.clone(), query.format, query.status);
