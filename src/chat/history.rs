@@ -32,6 +32,9 @@ impl History {
     pub async fn keep(&self, mut draft: Draft) -> Result<Draft, ChatError> {
         let deed = draft.deed;
         let failed = |error: StoreError| {
+            if let StoreError::Check(_) = error {
+                return ChatError::Content;
+            }
             tracing::error!(%error, "A channel message could not be kept.");
             ChatError::NotKept(deed)
         };
