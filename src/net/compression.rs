@@ -11,6 +11,8 @@ const LEVEL: u32 = 3;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Magic, deflate, no flags, no time, no extra flags, unknown system.
 const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+/// Members of a gzip body; each costs as much to begin as kilobytes to read.
+const MEMBERS_MAX: usize = 16;
 /// Output grows by this much at least.
 const STEP: usize = 4096;
 
@@ -78,7 +80,10 @@ pub(super) fn decode(encoding: Encoding, body: &Bytes, max: usize) -> Result<Byt
 fn gunzip(mut body: &[u8], max: usize) -> Result<Vec<u8>, DecodeError> {
     let mut all = Vec::new();
     // A stream may have several members.
-    while !body.is_empty() {
+    for _ in 0..MEMBERS_MAX {
+        if body.is_empty() {
+            break;
+        }
         let payload = body.get(gzip_head_len(body)?..).ok_or(DecodeError::Corrupt)?;
         let (out, used) = inflate(payload, max - all.len())?;
         let (tail, rest) = payload
@@ -94,7 +99,7 @@ fn gunzip(mut body: &[u8], max: usize) -> Result<Vec<u8>, DecodeError> {
         all.extend_from_slice(&out);
         body = rest;
     }
-    Ok(all)
+    if body.is_empty() { Ok(all) } else { Err(DecodeError::TooLarge) }
 }
 
 /// The length of a member's head: ten bytes and what its flags announce.
@@ -218,6 +223,16 @@ mod tests {
         let bomb: Bytes = encoder.finish().unwrap().into();
         assert!(bomb.len() < 100_000);
         assert_eq!(decode(Encoding::Gzip, &bomb, 1 << 20), Err(DecodeError::TooLarge));
+    }
+
+    #[test]
+    fn a_body_of_many_members_is_read_up_to_their_bound() {
+        let member = encode(Encoding::Gzip, &json(100)).unwrap();
+        let members = |count| Bytes::from(member.repeat(count));
+        let whole = decode(Encoding::Gzip, &members(MEMBERS_MAX), 1 << 20).unwrap();
+        assert_eq!(whole, json(100).repeat(MEMBERS_MAX));
+        let more = decode(Encoding::Gzip, &members(MEMBERS_MAX + 1), 1 << 20);
+        assert_eq!(more, Err(DecodeError::TooLarge));
     }
 
     #[test]

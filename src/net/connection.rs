@@ -189,6 +189,11 @@ impl Connection {
     ) -> Result<hyper::Response<WholeBody>, Infallible> {
         let _running = Running::new(self.watch.clone());
         let (head, body) = request.into_parts();
+        if !names_its_host(&head) {
+            let mut response = Response::empty(StatusCode::BAD_REQUEST);
+            response.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return Ok(self.sent(response));
+        }
         let sockets = self.shared.services.sockets.clone();
         if let Some(sockets) = sockets
             && head.method == Method::GET
@@ -198,7 +203,7 @@ impl Connection {
             let opened = AssertUnwindSafe(self.open_socket(&*sockets, head)).catch_unwind().await;
             let mut response = opened.unwrap_or_else(|panic| panicked(&*panic));
             self.close_if_asked(version, &mut response);
-            return Ok(plain(response));
+            return Ok(self.sent(response));
         }
         let limits = &self.shared.config.http;
         let grpc = is_grpc(&head.headers);
@@ -228,7 +233,15 @@ impl Connection {
         if !grpc {
             compress(&mut response, encoding, limits.compress_bytes_min);
         }
-        Ok(plain(response))
+        Ok(self.sent(response))
+    }
+
+    fn sent(&self, response: Response) -> hyper::Response<WholeBody> {
+        let body = WholeBody::new(response.body, response.trailers, &self.watch);
+        let mut http = hyper::Response::new(body);
+        *http.status_mut() = response.status;
+        *http.headers_mut() = response.headers;
+        http
     }
 
     /// HTTP/1.1 closes after a response whose head says so. HTTP/2 has no such header: it takes no new
@@ -317,6 +330,12 @@ impl Drop for Running {
     }
 }
 
+/// HTTP/1.1 wants one host named (RFC 9112, section 3.2): where there are none or two, those on the way
+/// may each have read another.
+fn names_its_host(head: &Parts) -> bool {
+    head.version != Version::HTTP_11 || head.headers.get_all(header::HOST).iter().count() == 1
+}
+
 fn is_grpc(headers: &http::HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
@@ -334,13 +353,6 @@ fn compress(response: &mut Response, encoding: Option<Encoding>, bytes_min: usiz
         let name = HeaderValue::from_static(encoding.name());
         response.headers.insert(header::CONTENT_ENCODING, name);
     }
-}
-
-fn plain(response: Response) -> hyper::Response<WholeBody> {
-    let mut http = hyper::Response::new(WholeBody::new(response.body, response.trailers));
-    *http.status_mut() = response.status;
-    *http.headers_mut() = response.headers;
-    http
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {

@@ -8,13 +8,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::{Executor, Read, ReadBufCursor, Write};
 use kakera_shards::{runtime, socket::Stream};
 
-use super::{link::Link, watch::Watch};
+use super::{
+    link::Link,
+    watch::{Owed, Watch},
+};
 
 pub(super) struct HttpIo {
     pub(super) stream: Stream<Link>,
@@ -67,24 +70,50 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for ShardExecutor {
 
 /// A body that is there at once, and what follows it.
 pub(super) struct WholeBody {
-    data: Option<Bytes>,
+    data: Option<Chunk>,
     trailers: Option<HeaderMap>,
 }
 
+/// A response's bytes. hyper keeps them until the client has taken them.
+pub(super) struct Chunk {
+    bytes: Bytes,
+    /// Dropped with the last of them.
+    _owed: Option<Owed>,
+}
+
+impl Buf for Chunk {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        self.bytes.copy_to_bytes(len)
+    }
+}
+
 impl WholeBody {
-    pub(super) fn new(data: Bytes, trailers: Option<HeaderMap>) -> Self {
-        Self { data: Some(data).filter(|data| !data.is_empty()), trailers }
+    pub(super) fn new(bytes: Bytes, trailers: Option<HeaderMap>, watch: &Watch) -> Self {
+        let data = (!bytes.is_empty()).then(|| Chunk { bytes, _owed: watch.owe() });
+        Self { data, trailers }
     }
 }
 
 impl Body for WholeBody {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = std::convert::Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<Frame<Chunk>, Self::Error>>> {
         if let Some(data) = self.data.take() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
@@ -96,6 +125,6 @@ impl Body for WholeBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.data.as_ref().map_or(0, |data| data.len() as u64))
+        SizeHint::with_exact(self.data.as_ref().map_or(0, |data| data.remaining() as u64))
     }
 }

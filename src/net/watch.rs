@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::{Rc, Weak},
     task::{Context, Waker},
     time::Duration,
@@ -37,7 +38,11 @@ pub(super) struct Watch {
     requests: Cell<u32>,
     /// HTTP/2 speaks between requests; only silence ends it.
     multiplexed: Cell<bool>,
+    /// Of the phase.
     deadline_ms: Cell<u64>,
+    /// Responses of an HTTP/2 connection that the client has not taken whole, and since when: as many
+    /// as it may have streams.
+    owed: RefCell<BTreeMap<u64, u64>>,
     timer: Cell<Option<(u64, TimerKey)>>,
     expired: Cell<bool>,
     draining: Cell<bool>,
@@ -54,6 +59,7 @@ impl Watch {
             requests: Cell::new(0),
             multiplexed: Cell::new(false),
             deadline_ms: Cell::new(u64::MAX),
+            owed: RefCell::default(),
             timer: Cell::new(None),
             expired: Cell::new(false),
             draining: Cell::new(false),
@@ -87,6 +93,31 @@ impl Watch {
 
     pub(super) fn multiplexed(&self) {
         self.multiplexed.set(true);
+    }
+
+    /// Notes that a client has a response to take, until what is returned is dropped. On HTTP/2 it could
+    /// let it lie for as long as it keeps talking of something else; then the connection ends as if it
+    /// had been silent. HTTP/1.1 has nothing else to talk of.
+    pub(super) fn owe(&self) -> Option<Owed> {
+        let watch = self.myself.upgrade().filter(|watch| watch.multiplexed.get())?;
+        let now_ms = self.timers.clock().monotonic_ms();
+        let mut owed = self.owed.borrow_mut();
+        let place = owed.last_key_value().map_or(0, |(last, _)| last + 1);
+        let is_first = owed.is_empty();
+        owed.insert(place, now_ms);
+        drop(owed);
+        if is_first {
+            self.arm(now_ms + self.times.idle.as_millis() as u64);
+        }
+        Some(Owed { watch, place })
+    }
+
+    /// When the connection's time is over, as far as is known now.
+    fn deadline_ms(&self) -> u64 {
+        let oldest = self.owed.borrow().first_key_value().map(|(_, since_ms)| *since_ms);
+        let taken_by =
+            oldest.map_or(u64::MAX, |since_ms| since_ms + self.times.idle.as_millis() as u64);
+        self.deadline_ms.get().min(taken_by)
     }
 
     /// Bytes came in.
@@ -153,10 +184,22 @@ impl Watch {
     }
 }
 
+/// A response that a client has to take.
+pub(super) struct Owed {
+    watch: Rc<Watch>,
+    place: u64,
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.watch.owed.borrow_mut().remove(&self.place);
+    }
+}
+
 impl Target for Watch {
     fn fired(&self, _: u64) {
         self.timer.set(None);
-        let deadline = self.deadline_ms.get();
+        let deadline = self.deadline_ms();
         if deadline == u64::MAX {
             return;
         }

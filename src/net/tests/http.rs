@@ -38,6 +38,25 @@ fn requests_share_a_connection_and_pipelined_ones_are_answered_in_order() {
 }
 
 #[test]
+fn a_request_names_one_host() {
+    on_a_shard(async |sockets| {
+        let test = front(&sockets, None, |_| ());
+        let address = test.address;
+        client(move || {
+            for head in ["GET /x HTTP/1.1\r\n", "GET /ws HTTP/1.1\r\nHost: a\r\nHost: b\r\n"] {
+                let mut stream = dial(address);
+                let (status, ..) = ask(&mut stream, format!("{head}\r\n").as_bytes());
+                assert_eq!(status, 400, "{head}");
+                assert_eq!(stream.read(&mut [0]).unwrap(), 0, "it is closed");
+            }
+            assert_eq!(ask(&mut dial(address), b"GET /x HTTP/1.0\r\n\r\n").0, 200);
+        })
+        .await;
+        assert_eq!(test.site.calls.get(), 1);
+    });
+}
+
+#[test]
 fn a_request_may_come_byte_by_byte() {
     on_a_shard(async |sockets| {
         let test = front(&sockets, None, |_| ());

@@ -99,6 +99,44 @@ fn a_silent_connection_is_closed() {
 }
 
 #[test]
+fn a_client_that_leaves_a_response_lying_is_cut_however_much_it_says() {
+    on_a_shard(async |sockets| {
+        let test =
+            front(&sockets, None, |config| config.http.idle_timeout = Duration::from_millis(100));
+        let client = connect(&sockets, test.address).await;
+        let request = || http::Request::post("http://localhost/big").body(Full::default()).unwrap();
+        // Its body is longer than the windows that the client opens without reading.
+        let lying = client.clone().send_request(request()).await.unwrap();
+        let mut answers = 0;
+        loop {
+            let other = http::Request::post("http://localhost/length").body(Full::default());
+            match client.clone().send_request(other.unwrap()).await {
+                Ok(response) => answers += u32::from(response.status() == StatusCode::OK),
+                Err(_) => break,
+            }
+        }
+        assert!(answers > 0, "others were answered meanwhile");
+        until(|| test.front.connections() == 0).await;
+        drop(lying);
+    });
+}
+
+#[test]
+fn a_client_that_takes_its_responses_stays() {
+    on_a_shard(async |sockets| {
+        let idle = Duration::from_secs(1);
+        let test = front(&sockets, None, |config| config.http.idle_timeout = idle);
+        let client = connect(&sockets, test.address).await;
+        let started = std::time::Instant::now();
+        while started.elapsed() < idle * 5 / 2 {
+            assert_eq!(send(&client, "/length", "12").await.1, "2");
+            runtime::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(test.front.connections(), 1);
+    });
+}
+
+#[test]
 fn a_stopped_front_lets_requests_finish() {
     on_a_shard(async |sockets| {
         let test = front(&sockets, None, |_| ());
