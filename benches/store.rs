@@ -3,7 +3,7 @@
 //! `cargo bench --bench store [-- PART-OF-A-NAME]`. PostgreSQL's numbers come from a private cluster that
 //! the bench starts, and its server processes share the machine; the CPU column is this process alone.
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../tests/store/support/mod.rs"]
 mod support;
 

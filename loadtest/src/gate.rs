@@ -50,7 +50,8 @@ impl Gate {
                     Relation::Equal => (value - condition.bound).abs() < f64::EPSILON,
                     Relation::Above => value > condition.bound,
                 };
-                (!holds).then(|| format!("{}: measured {value}", condition.text))
+                let measured = condition.figure.shown(value);
+                (!holds).then(|| format!("{}: measured {measured}", condition.text))
             })
             .collect()
     }
@@ -68,6 +69,18 @@ impl Figure {
             Self::RatePerCpuSecond => outcome.per_cpu_second(),
             Self::Fairness => outcome.measure.fairness(),
             Self::ResidentBytes => outcome.server.map(|usage| usage.resident_bytes as f64),
+        }
+    }
+}
+
+impl Figure {
+    /// With its unit.
+    fn shown(self, value: f64) -> String {
+        match self {
+            Self::LatencyMs(_) => format!("{value:.3} ms"),
+            Self::ResidentBytes => format!("{:.1} MiB", value / 1_048_576.0),
+            Self::Fairness => format!("{value:.2}"),
+            Self::Errors | Self::RatePerSecond | Self::RatePerCpuSecond => format!("{value:.0}"),
         }
     }
 }
@@ -134,6 +147,12 @@ mod tests {
         let bounds: Vec<f64> = gate.0.iter().map(|c| c.bound).collect();
         assert_eq!(bounds, [20.0, 0.0, 2.0 * 1024.0 * 1024.0 * 1024.0, 1000.0, 1000.0]);
         assert_eq!(gate.0[3].figure, Figure::LatencyMs(99.9));
+    }
+
+    #[test]
+    fn what_was_measured_is_told_with_its_unit() {
+        assert_eq!(Figure::LatencyMs(99.0).shown(14.3278), "14.328 ms");
+        assert_eq!(Figure::ResidentBytes.shown(2_097_152.0), "2.0 MiB");
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
         Ok(failures) => {
             for failure in failures {
-                eprintln!("gate: {failure}");
+                eprintln!("failed: {failure}");
             }
             ExitCode::FAILURE
         }
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs, reports, and gives what the gate does not let pass.
+/// Runs, reports, and gives what fails the run: what the gate does not let pass, and nothing done at all.
 fn perform(options: &Arc<Options>) -> Result<Vec<String>> {
     let report = match (&options.compare, &options.scenario) {
         (Some(targets), _) if let [a, b] = targets.as_slice() => {
@@ -66,6 +66,10 @@ fn perform(options: &Arc<Options>) -> Result<Vec<String>> {
     };
     report.print();
     report.write_files()?;
+    let measures = || report.outcomes.iter().map(|outcome| &outcome.measure);
+    if measures().all(|measure| measure.done_total() == 0 && measure.errors_total() > 0) {
+        return Ok(vec!["nothing was done, every attempt failed".to_owned()]);
+    }
     let failures = |gate: &gate::Gate| {
         report.outcomes.iter().flat_map(|outcome| gate.failures(outcome)).collect()
     };

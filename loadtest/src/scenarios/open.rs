@@ -1,5 +1,7 @@
 //! The door: how many sockets a second can be opened, with a valid token each.
 
+use std::{cell::Cell, rc::Rc};
+
 use anyhow::Result;
 use clap::Args;
 
@@ -10,12 +12,16 @@ use super::{
 };
 use crate::client::player::Account;
 
-/// Opens sockets of players who are signed in, and closes them.
+/// Opens sockets of players who are signed in, and closes them at once or, with --keep, after the measurement.
 #[derive(Clone, Debug, Args)]
 pub struct Open {
     /// How many are opened side by side.
     #[arg(long, default_value_t = 64)]
     lanes: usize,
+    /// Keeps so many sockets open and ends when they are: what opening costs by itself. They need as many open
+    /// files on both sides.
+    #[arg(long)]
+    keep: Option<usize>,
     #[command(flatten)]
     rate: Rate,
 }
@@ -30,15 +36,24 @@ impl Story for Open {
     async fn play(&self, cast: Vec<Account>, stage: &Stage, clock: Clock) {
         let mut tasks = Tasks::new(stage);
         let count = cast.len();
+        let left = Rc::new(Cell::new(self.keep.map_or(usize::MAX, |keep| stage.share(keep))));
         for (index, account) in cast.into_iter().enumerate() {
             let mut turns = self.rate.turns(stage, clock, index, count);
             let stage = stage.clone();
+            let (is_kept, left) = (self.keep.is_some(), Rc::clone(&left));
             tasks.start(async move {
                 while let Some(due) = turns.next().await {
+                    if left.replace(left.get().saturating_sub(1)) == 0 {
+                        break;
+                    }
                     account.renew(&stage.options).await?;
                     let player = account.connect(&stage.options, false).await?;
                     stage.done("open", due.elapsed());
-                    player.socket.close().await?;
+                    if is_kept {
+                        stage.keep(player);
+                    } else {
+                        player.socket.close().await?;
+                    }
                 }
                 Ok(())
             });

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    client::player::Player,
     measure::{Measure, Slice},
     options::Options,
     run::Event,
@@ -53,12 +54,14 @@ pub struct Stage {
     pub index: usize,
     threads: usize,
     measure: Rc<RefCell<Measure>>,
+    kept: Rc<RefCell<Vec<Player>>>,
 }
 
 impl Stage {
     pub fn new(options: &Arc<Options>, share: &Share<'_>) -> Self {
         let (index, threads) = (share.index, share.threads);
-        Self { options: Arc::clone(options), index, threads, measure: Rc::default() }
+        let (measure, kept) = Default::default();
+        Self { options: Arc::clone(options), index, threads, measure, kept }
     }
 
     /// This thread's part of `total`.
@@ -99,6 +102,11 @@ impl Stage {
     /// What one of the senders that compete got done.
     pub fn sender_did(&self, count: u64) {
         self.measure.borrow_mut().shares.push(count);
+    }
+
+    /// Keeps a player's socket open until the measurement is over.
+    pub fn keep(&self, player: Player) {
+        self.kept.borrow_mut().push(player);
     }
 
     pub(super) fn take_slice(&self) -> Slice {
