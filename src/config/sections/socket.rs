@@ -60,7 +60,7 @@ section! {
         /// memory. 0 lets it grow as it does for any connection.
         send_buffer_size_bytes: usize = 0, ours;
         /// Longest time that a busy core holds broadcasts back so that they leave together, in milliseconds. 0 never does.
-        flush_window_max_ms: u32 = 5, at_most(100), ours;
+        flush_window_max_ms: u32 = 8, at_most(100), ours;
         /// Operations that a shard hands to the kernel at once, rounded up to a power of two.
         ring_entries: u32 = 1024, at_least(64), at_most(32_768), ours;
         /// Receive buffers of a shard, shared by its sockets, rounded up to a power of two.
