@@ -41,3 +41,7 @@ pub const RANK_WAITERS_MAX: usize = 1 << 14;
 /// Records that the load of a board's ranks has read when further questions about them are answered at once,
 /// without a rank, instead of waiting for it.
 pub const RANK_PATIENCE_LEN: usize = 1 << 18;
+
+/// Owners, on a shard, whose records were deleted in the last seconds and are looked up once more. Beyond it
+/// they are not, and one may keep a rank that a write on its way at that moment gave it.
+pub const RANK_DOUBTS_MAX: usize = 1 << 16;

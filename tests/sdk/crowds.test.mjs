@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { Time, insertBoard, sql } from "./support/boards.mjs";
 import { Calls } from "./support/calls.mjs";
 import { signIn } from "./support/clients.mjs";
+import { eventually } from "./support/refusals.mjs";
 import { onBothStores } from "./support/stores.mjs";
 
 const [INVALID, NOT_FOUND, PRECONDITION] = [3, 5, 9];
@@ -241,14 +242,23 @@ onBothStores("crowds", (context) => {
     }
   });
 
-  test("come and go on a leaderboard, and each is told what it did", async () => {
-    const leaderboard_id = randomUUID();
-    await insertBoard(context, { id: leaderboard_id, operator: 0 });
+  test("come and go on leaderboards, and the ranks are soon those of who is there", async () => {
+    const boards = Array.from({ length: 5 }, () => randomUUID());
+    for (const id of boards) await insertBoard(context, { id, operator: 0 });
     const players = await people(10);
-    const write = (user, score) => [user, "WriteLeaderboardRecord", { leaderboard_id, record: { score: String(score) } }];
-    await crowd(players.flatMap((user, n) => [write(user, n), [user, "DeleteLeaderboardRecord", { leaderboard_id }], write(user, 10 - n)]));
-    const { records = [] } = await ok(players[0], "ListLeaderboardRecords", { leaderboard_id, limit: { value: 100 } });
-    assert.equal(records.length, await number(`SELECT count(*) FROM leaderboard_record WHERE leaderboard_id = '${leaderboard_id}'`));
+    const write = (user, leaderboard_id, score) => [user, "WriteLeaderboardRecord", { leaderboard_id, record: { score: String(score) } }];
+    const remove = (user, leaderboard_id) => [user, "DeleteLeaderboardRecord", { leaderboard_id }];
+    await crowd(players.flatMap((user, n) => boards.flatMap((id) => [write(user, id, n), remove(user, id), write(user, id, 10 - n)])));
+    for (const leaderboard_id of boards) {
+      const { records = [] } = await ok(players[0], "ListLeaderboardRecords", { leaderboard_id, limit: { value: 100 } });
+      assert.equal(records.length, await number(`SELECT count(*) FROM leaderboard_record WHERE leaderboard_id = '${leaderboard_id}'`));
+      const places = new Map(records.map((record, n) => [record.owner_id, n + 1]));
+      await eventually("the ranks are not those of the records", async () => {
+        const page = await ok(players[0], "ListLeaderboardRecords", { leaderboard_id, owner_ids: ids(...players) });
+        const owned = page.owner_records ?? [];
+        return Number(page.rank_count ?? 0) === records.length && owned.every((record) => Number(record.rank) === places.get(record.owner_id));
+      }, 10_000);
+    }
   });
 
   test("join a tournament up to its size, and try as often as it lets them", async () => {

@@ -163,6 +163,69 @@ on_both_databases! {
         assert_eq!(noted, sum, "the ledger adds up to the wallet");
     }
 
+    async fn updates_of_everything_at_once_wait_for_each_other_and_lose_nothing(bench: Bench) {
+        const CLIENTS: usize = 8;
+        const TIMES: usize = 4;
+        let mut players = Vec::new();
+        for name in ["a", "b", "c"] {
+            players.push(player(&bench.store, name).await);
+        }
+        // Each has a pool of its own, as shards have.
+        let stores = [bench.store.clone(), bench.another_store()];
+        let client = async |n: usize| {
+            let store = &stores[n % 2];
+            let wallets = wallets(store);
+            for time in 0..TIMES {
+                let mut order = players.clone();
+                order.rotate_left(n % 3);
+                if n.is_multiple_of(2) {
+                    order.reverse();
+                }
+                let change = ProfileChange {
+                    location: Some(format!("{n} {time}")),
+                    ..ProfileChange::default()
+                };
+                let whole = MultiUpdate {
+                    accounts: order.iter().map(|user| (*user, change.clone())).collect(),
+                    writes: order.iter().rev().map(|user| draft("one", *user, "")).collect(),
+                    deletes: Vec::new(),
+                    wallets: order.iter().map(|user| update(*user, &[("gold", 1)])).collect(),
+                    ledger: true,
+                };
+                multi_update(store, &wallets, whole).await.unwrap();
+                let both = order.iter().map(|user| draft("one", *user, "")).collect();
+                Storage::new(store.clone()).write(Authority::Server, both).await.unwrap();
+                wallets.update(vec![update(order[0], &[("gems", 1)])], true).await.unwrap();
+            }
+        };
+        join_all((0..CLIENTS).map(client)).await;
+        let mut places = Vec::new();
+        let mut gems = 0;
+        for user in &players {
+            let has = wallet(&bench.store, *user).await;
+            assert_eq!(has["gold"], (CLIENTS * TIMES) as i64);
+            gems += has.get("gems").copied().unwrap_or_default();
+            let entries = wallets(&bench.store)
+                .ledger(*user, LedgerFilter::default(), 1000, "")
+                .await
+                .unwrap()
+                .entries;
+            let noted = |what: &str| -> i64 {
+                let changes = entries.iter().map(|entry| &entry.changes);
+                changes
+                    .filter_map(|text| serde_json::from_str::<Amounts>(text).unwrap().get(what).copied())
+                    .sum()
+            };
+            assert_eq!(noted("gold"), has["gold"]);
+            assert_eq!(noted("gems"), has.get("gems").copied().unwrap_or_default());
+            let account = profiles::account(&bench.store, *user).await.unwrap().unwrap();
+            places.push(account.user.location);
+        }
+        assert_eq!(gems, (CLIENTS * TIMES) as i64);
+        places.dedup();
+        assert_eq!(places.len(), 1, "the last one changed all three: {places:?}");
+    }
+
     async fn an_update_of_everything_happens_as_a_whole(bench: Bench) {
         let (a, b) = (player(&bench.store, "a").await, player(&bench.store, "b").await);
         let (store, wallets) = (bench.store.clone(), wallets(&bench.store));

@@ -9,10 +9,14 @@ use super::{
     state::{Limits, Periods, Step},
 };
 use crate::{
-    limits::{RANK_PATIENCE_LEN, RANK_WAITERS_MAX, RANKED_PERIODS_MAX, RANKED_RECORDS_MAX},
+    ids::UserId,
+    limits::{
+        RANK_DOUBTS_MAX, RANK_PATIENCE_LEN, RANK_WAITERS_MAX, RANKED_PERIODS_MAX,
+        RANKED_RECORDS_MAX,
+    },
     store::{
         Store, StoreError, Timestamp,
-        leaderboards::{Place, listing},
+        leaderboards::{Place, RankRecord, ScoreRecord, listing},
     },
 };
 
@@ -38,6 +42,7 @@ struct RankCounters {
     loads_failed: Counter,
     evicted: Counter,
     unknown: Counter,
+    doubts_refused: Counter,
 }
 
 impl RankOwner {
@@ -47,6 +52,7 @@ impl RankOwner {
             periods: RANKED_PERIODS_MAX,
             waiters: RANK_WAITERS_MAX,
             patience: RANK_PATIENCE_LEN,
+            doubts: RANK_DOUBTS_MAX,
         };
         let counter = |name, help| counters.counter(name, help);
         let counters = RankCounters {
@@ -56,6 +62,10 @@ impl RankOwner {
             loads_failed: counter("rank_loads_failed", "Loads of ranks that failed."),
             evicted: counter("rank_evicted", "Periods forgotten for want of room."),
             unknown: counter("rank_unknown", "Questions about ranks that had no answer."),
+            doubts_refused: counter(
+                "rank_doubts_refused",
+                "Deleted records whose ranks were not looked at again, for there were too many.",
+            ),
         };
         let periods = RefCell::new(Periods::new(limits));
         Self(Rc::new(Inner { store, periods, counters }))
@@ -84,6 +94,36 @@ impl RankOwner {
         counters.periods.set(periods.len() as u64);
         counters.records.set(periods.records() as u64);
         counters.evicted.add(std::mem::take(&mut periods.evicted));
+        counters.doubts_refused.add(std::mem::take(&mut periods.doubts.refused));
+        let due = periods.doubtful(now);
+        if !due.is_empty() {
+            let this = self.clone();
+            runtime::spawn("settle ranks", async move {
+                for (key, owners) in due {
+                    this.settle(&key, owners).await;
+                }
+            });
+        }
+    }
+
+    /// Looks up owners whose ranks are in doubt.
+    async fn settle(&self, key: &PeriodKey, owners: Vec<UserId>) {
+        let expiry = Timestamp::from_unix_sec(key.expiry);
+        for owners in owners.chunks(BATCH_LEN as usize) {
+            let found =
+                listing::of_owners(&self.0.store, &key.board, expiry, owners.to_vec()).await;
+            let mut periods = self.0.periods.borrow_mut();
+            match found {
+                Ok(found) => {
+                    let found: Vec<RankRecord> = found.iter().map(ScoreRecord::ranked).collect();
+                    periods.settle(key, owners, &found);
+                }
+                Err(error) => {
+                    periods.doubts.unanswered(key, owners);
+                    tracing::warn!(board = %key.board, %error, "Ranks could not be looked up.");
+                }
+            }
+        }
     }
 
     async fn load(&self, key: PeriodKey, number: u64) {

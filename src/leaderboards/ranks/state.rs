@@ -2,7 +2,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{Ask, PeriodKey, RankReply, RankRequest, Ranks};
+use super::{Ask, PeriodKey, RankReply, RankRequest, Ranks, doubts::Doubts};
 use crate::{ids::UserId, store::leaderboards::RankRecord};
 
 /// How long the ranks of an expired period are kept for those who still ask for them. Whoever asks for past
@@ -17,6 +17,8 @@ pub(super) struct Limits {
     pub(super) waiters: usize,
     /// Records that a load has read when nobody waits for it any more.
     pub(super) patience: usize,
+    /// Owners whose ranks are in doubt.
+    pub(super) doubts: usize,
 }
 
 /// What becomes of a request.
@@ -58,12 +60,14 @@ pub(super) struct Periods<W> {
     /// The time of the last sweep, in Unix seconds.
     now_sec: i64,
     pub(super) evicted: u64,
+    pub(super) doubts: Doubts,
 }
 
 impl<W> Periods<W> {
     pub(super) fn new(limits: Limits) -> Self {
         let by_key = HashMap::new();
-        Self { limits, by_key, records: 0, waiting: 0, now: 0, now_sec: 0, evicted: 0 }
+        let doubts = Doubts::default();
+        Self { limits, by_key, records: 0, waiting: 0, now: 0, now_sec: 0, evicted: 0, doubts }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -87,6 +91,14 @@ impl<W> Periods<W> {
                 deleted.clear();
             }
             return Step::Answer(waiter, RankReply::Done);
+        }
+        match &ask {
+            Ask::Written { score, .. } => self.doubts.written(&key, score.owner),
+            // Also where nothing is held: what is late may be the first of which a load hears.
+            Ask::Deleted(owner) => {
+                self.doubts.deleted(&key, *owner, self.now_sec, self.limits.doubts);
+            }
+            Ask::Of { .. } | Ask::Around { .. } | Ask::At { .. } | Ask::Forget => {}
         }
         match self.by_key.get_mut(&key) {
             Some(Period::Ready { ranks, used, used_sec }) => {
@@ -202,6 +214,40 @@ impl<W> Periods<W> {
         answers
     }
 
+    /// Whom to look up now, by period. Of what is not held there is nothing to doubt.
+    pub(super) fn doubtful(&mut self, now_sec: i64) -> HashMap<PeriodKey, Vec<UserId>> {
+        let mut due = self.doubts.due(now_sec);
+        let (by_key, doubts) = (&self.by_key, &mut self.doubts);
+        due.retain(|key, owners| {
+            let held = by_key.contains_key(key);
+            if !held {
+                doubts.settled(key, owners);
+            }
+            held
+        });
+        due
+    }
+
+    /// Takes over what the store has of owners who were in doubt, and of whom nothing else has arrived.
+    pub(super) fn settle(&mut self, key: &PeriodKey, owners: &[UserId], found: &[RankRecord]) {
+        match self.by_key.get_mut(key) {
+            Some(Period::Ready { ranks, .. }) => {
+                let before = ranks.len();
+                let settled = self.doubts.settled(key, owners);
+                for owner in &settled {
+                    ranks.remove(*owner);
+                }
+                for record in found.iter().filter(|record| settled.contains(&record.place.owner)) {
+                    ranks.set(record.place.into(), record.num_score);
+                }
+                self.records = self.records + ranks.len() - before;
+            }
+            // What is read may be older than what was found.
+            Some(Period::Loading { .. }) => self.doubts.unanswered(key, owners),
+            Some(Period::TooLarge { .. }) | None => drop(self.doubts.settled(key, owners)),
+        }
+    }
+
     /// Forgets the periods that have expired, and that nobody has asked for lately.
     pub(super) fn sweep(&mut self, now: i64) {
         self.now_sec = now;
@@ -302,7 +348,7 @@ mod tests {
         store::leaderboards::Place,
     };
 
-    const SMALL: Limits = Limits { records: 10, periods: 3, waiters: 2, patience: 8 };
+    const SMALL: Limits = Limits { records: 10, periods: 3, waiters: 2, patience: 8, doubts: 2 };
 
     fn owner(n: u128) -> UserId {
         UserId(Uuid::from_u128(n))
@@ -362,6 +408,69 @@ mod tests {
         assert_eq!(periods.loaded(&key("a"), load, true), [(7, RankReply::Rank(1))]);
         let Step::Answer(_, reply) = periods.ask(request("a", of(3)), 9) else { panic!() };
         assert_eq!(reply, ranks(2, 2), "the deleted one is not there");
+    }
+
+    #[test]
+    fn what_was_written_before_a_deletion_and_comes_after_it_does_not_stay() {
+        let mut periods = Periods::new(SMALL);
+        load(&mut periods, "a", &[record(1, 5), record(2, 9)]);
+        let due = |periods: &mut Periods<u8>, now| {
+            periods.sweep(now);
+            periods.doubtful(now).remove(&key("a")).unwrap_or_default()
+        };
+        periods.ask(request("a", Ask::Deleted(owner(1))), 1);
+        periods.ask(request("a", written(1, 50, 7)), 1);
+        assert_eq!(due(&mut periods, 1), [], "more may be on its way");
+        assert_eq!(due(&mut periods, 2), [owner(1)]);
+        assert_eq!(due(&mut periods, 2), [], "the store is asked once");
+        periods.settle(&key("a"), &[owner(1)], &[]);
+        let Step::Answer(_, reply) = periods.ask(request("a", of(1)), 1) else { panic!() };
+        assert_eq!((reply, periods.records()), (ranks(0, 1), 1));
+
+        // Written anew, with a younger generation than the one that was late.
+        periods.ask(request("a", Ask::Deleted(owner(2))), 1);
+        periods.ask(request("a", written(2, 50, 7)), 1);
+        assert_eq!(due(&mut periods, 9), [owner(2)]);
+        periods.settle(&key("a"), &[owner(2)], &[record(2, 3)]);
+        let Step::Answer(_, reply) = periods.ask(request("a", written(1, 4, 1)), 1) else {
+            panic!()
+        };
+        assert_eq!(reply, RankReply::Rank(1));
+        assert_eq!(due(&mut periods, 99), []);
+    }
+
+    #[test]
+    fn a_deletion_is_remembered_where_nothing_is_held_for_a_late_write_may_start_the_load() {
+        let mut periods = Periods::new(SMALL);
+        periods.ask(request("b", Ask::Deleted(owner(1))), 1);
+        periods.ask(request("a", Ask::Deleted(owner(1))), 1);
+        let Step::Load(load) = periods.ask(request("a", written(1, 50, 1)), 7) else { panic!() };
+        periods.read(&key("a"), load, &[record(1, 5), record(2, 9)]);
+        assert_eq!(periods.loaded(&key("a"), load, true), [(7, RankReply::Rank(1))]);
+        let due = periods.doubtful(2);
+        assert_eq!((due.len(), &due[&key("a")][..]), (1, &[owner(1)][..]));
+        periods.settle(&key("a"), &[owner(1)], &[record(1, 5)]);
+        let Step::Answer(_, reply) = periods.ask(request("a", of(1)), 1) else { panic!() };
+        assert_eq!(reply, ranks(2, 2));
+        assert!(periods.doubtful(9).is_empty());
+    }
+
+    #[test]
+    fn what_arrives_while_the_store_is_asked_counts_more_than_its_answer() {
+        let mut periods = Periods::new(SMALL);
+        load(&mut periods, "a", &[record(1, 5), record(2, 9)]);
+        periods.ask(request("a", Ask::Deleted(owner(1))), 1);
+        assert_eq!(periods.doubtful(2).len(), 1);
+        periods.ask(request("a", written(1, 50, 1)), 1);
+        periods.settle(&key("a"), &[owner(1)], &[]);
+        let Step::Answer(_, reply) = periods.ask(request("a", of(1)), 1) else { panic!() };
+        assert_eq!(reply, ranks(1, 2));
+        assert_eq!(periods.doubtful(2)[&key("a")], [owner(1)], "it is asked again");
+        periods.settle(&key("a"), &[owner(1)], &[record(1, 50)]);
+        for n in 1..=3 {
+            periods.ask(request("a", Ask::Deleted(owner(n))), 1);
+        }
+        assert_eq!(periods.doubts.refused, 1, "there are no more than so many");
     }
 
     #[test]

@@ -43,6 +43,7 @@ macro_rules! on_both_databases {
 pub struct Bench {
     pub database: Database,
     pub store: Store,
+    sockets: Sockets,
 }
 
 impl Bench {
@@ -62,10 +63,15 @@ impl Bench {
             let database = Database::open(config).unwrap();
             let store = database.attach(1, &sockets).unwrap();
             store.check_schema().await.unwrap();
-            body(Self { database: database.clone(), store }).await;
+            body(Self { database: database.clone(), store, sockets: sockets.clone() }).await;
             database.close();
             sockets.shut_down().await;
         });
+    }
+
+    /// The same database, by connections of its own.
+    pub fn another_store(&self) -> Store {
+        self.database.attach(1, &self.sockets).unwrap()
     }
 }
 
