@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    Report, mib,
+    Report, figure, mib,
     plot::{Across, Line, Up, svg},
     table,
 };
@@ -30,8 +30,7 @@ pub fn render(report: &Report) -> String {
         page.push_str(&ratios(report));
     }
     for (index, outcome) in report.outcomes.iter().enumerate() {
-        let turn =
-            if report.outcomes.len() > 1 { format!("{}. ", index + 1) } else { String::new() };
+        let turn = report.turn(index);
         let _ = write!(page, "<h2>{turn}{}</h2>", escape(&outcome.target.name));
         page.push_str(&plots(outcome));
         page.push_str("<table>");
@@ -65,8 +64,13 @@ fn ratios(report: &Report) -> String {
     for row in &report.ratios {
         let _ = write!(
             table,
-            "<tr><td>{}</td><td>{:.2}</td><td>{:.2}</td><td>{:.2}</td><td>{:.2}, {:.2}</td></tr>",
-            row.name, row.a, row.b, row.b_by_a, row.spread.0, row.spread.1
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{:.2}, {:.2}</td></tr>",
+            row.name,
+            figure(row.a),
+            figure(row.b),
+            row.b_by_a,
+            row.spread.0,
+            row.spread.1
         );
     }
     table + "</table>"

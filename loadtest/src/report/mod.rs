@@ -57,9 +57,22 @@ impl Report {
         Ok(())
     }
 
+    /// Whose turn a run was, where two servers took turns.
+    fn turn(&self, index: usize) -> String {
+        if self.outcomes.len() < 2 {
+            return String::new();
+        }
+        format!("{}{}: ", ["A", "B"][index % 2], index / 2 + 1)
+    }
+
     fn title(&self) -> String {
         format!("{} ({})", self.options.scenario.name(), self.options.format.name())
     }
+}
+
+/// With as many digits as say something.
+fn figure(value: f64) -> String {
+    if value >= 1000.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{PERCENTILES, Report, mib};
+use super::{PERCENTILES, Report, figure, mib};
 use crate::{measure::Measure, run::Outcome};
 
 /// What is told of a run, by name.
@@ -10,8 +10,9 @@ pub type Rows = Vec<(String, String)>;
 
 pub fn render(report: &Report) -> String {
     let mut text = String::new();
-    for outcome in &report.outcomes {
-        let _ = writeln!(text, "{} against {}", report.title(), outcome.target.name);
+    for (index, outcome) in report.outcomes.iter().enumerate() {
+        let (turn, title) = (report.turn(index), report.title());
+        let _ = writeln!(text, "{turn}{title} against {}", outcome.target.name);
         for (name, value) in rows(outcome) {
             let _ = writeln!(text, "  {name:<32} {value}");
         }
@@ -22,8 +23,13 @@ pub fn render(report: &Report) -> String {
         for row in &report.ratios {
             let _ = writeln!(
                 text,
-                "  {:<26} {:>12.2} {:>12.2}  {:.2} ({:.2}, {:.2})",
-                row.name, row.a, row.b, row.b_by_a, row.spread.0, row.spread.1
+                "  {:<26} {:>12} {:>12}  {:.2} ({:.2}, {:.2})",
+                row.name,
+                figure(row.a),
+                figure(row.b),
+                row.b_by_a,
+                row.spread.0,
+                row.spread.1
             );
         }
     }
