@@ -1,4 +1,5 @@
-//! Single writes that may share a commit with others, and what they say of themselves for that.
+//! Single writes that may share a commit with others, and keys that may be looked up with others: what they
+//! say of themselves for that.
 
 use super::{Param, Row, StoreError, Timestamp, storage::ObjectId};
 use crate::ids::UserId;
@@ -29,4 +30,32 @@ pub(crate) struct Many {
     pub(crate) sql: &'static str,
     /// Which row it is that it returned. It returns those that it changed.
     pub(crate) row: fn(&Row) -> Result<RowLock, StoreError>,
+}
+
+/// The columns of a key, as the statement of what is wanted takes them.
+pub(crate) type Key = Vec<Param<'static>>;
+
+/// Rows that are looked up by their keys, on PostgreSQL.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// By collection, key and owner.
+    Objects,
+    /// By collection, key, owner, and who reads.
+    ReadableObjects,
+    /// By board, time of expiry and owner.
+    Scores,
+}
+
+impl Wanted {
+    pub(crate) const ALL: [Self; 3] = [Self::Objects, Self::ReadableObjects, Self::Scores];
+
+    /// A statement whose parameters are arrays of the columns of keys. Its last column tells by which key
+    /// a row was found, counted from 1.
+    pub(crate) fn sql(self) -> &'static str {
+        match self {
+            Self::Objects => super::storage::OBJECTS_OF_KEYS,
+            Self::ReadableObjects => super::storage::READABLE_OF_KEYS,
+            Self::Scores => super::leaderboards::listing::SCORES_OF_KEYS,
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Single writes that come together share a commit, and nothing else.
+//! Single writes that come together share a commit, and keys that are looked up together a statement; and
+//! nothing else.
 
 use std::time::Duration;
 
@@ -77,6 +78,42 @@ on_both_databases! {
         if matches!(bench.store, Store::Postgres(_)) {
             assert!(bench.store.counters().gathered.get() > 0, "nobody shared a transaction");
         }
+    }
+
+    async fn each_reads_what_it_asked_for_and_may_see(bench: Bench) {
+        const PLAYERS: usize = 40;
+        let storage = Storage::new(bench.store.clone());
+        let mut players = Vec::new();
+        for n in 0..PLAYERS {
+            let (id, name) = (new_id(), n.to_string());
+            let create = users::sign_in::create_with_device(&bench.store, id, &name, &name);
+            create.await.unwrap();
+            // One for everybody, one for its owner, one for the server.
+            let drafts = (0..3).map(|read| ObjectDraft {
+                read: Some(2 - read),
+                ..draft(id, &format!("{read}"), n)
+            });
+            storage.write(Authority::Server, drafts.collect()).await.unwrap();
+            players.push(id);
+        }
+        let read = async |n: usize| {
+            let (me, next) = (players[n], players[(n + 1) % PLAYERS]);
+            let id = |owner, key: &str| ObjectId { collection: "c".into(), key: key.into(), owner };
+            // The first is named again, and the last is not there.
+            let keys = [(next, "1"), (me, "2"), (next, "0"), (me, "1"), (me, "0"), (next, "1"), (me, "9")];
+            let ids = || keys.iter().map(|(owner, key)| id(*owner, key)).collect::<Vec<_>>();
+            let seen = |found: Vec<kakera_proto::api::StorageObject>| {
+                found.into_iter().map(|it| (it.user_id, it.key)).collect::<Vec<_>>()
+            };
+            let named = |kept: &[usize]| {
+                kept.iter().map(|at| (keys[*at].0.to_string(), keys[*at].1.to_owned())).collect::<Vec<_>>()
+            };
+            let own = storage.read(Authority::Player(me), ids()).await.unwrap();
+            assert_eq!(seen(own), named(&[2, 3, 4]));
+            let all = storage.read(Authority::Server, ids()).await.unwrap();
+            assert_eq!(seen(all), named(&[0, 1, 2, 3, 4]));
+        };
+        join_all((0..PLAYERS).map(read)).await;
     }
 
     async fn one_that_fails_fails_alone(bench: Bench) {

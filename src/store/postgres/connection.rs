@@ -22,7 +22,7 @@ use super::{
 use crate::store::{
     dialect::Dialect,
     error::StoreError,
-    gathered::{Many, RowLock, Statement},
+    gathered::{Key, Many, RowLock, Statement},
     row::{Repr, Row},
     tx::ROW_COUNT_MAX,
     value::Param,
@@ -124,6 +124,15 @@ impl PgConnection {
         Ok(found)
     }
 
+    /// Runs a statement whose parameters are arrays of the columns of keys.
+    pub(super) async fn of_keys(&self, sql: &str, keys: &[Key]) -> Result<Vec<Row>, StoreError> {
+        let prepared = self.statement(sql).await?;
+        let _flight = Flight::start(&self.in_flight);
+        let columns = (0..prepared.params().len()).map(|index| BoundColumn { of: keys, index });
+        let rows = self.rows_with(&prepared, columns).await;
+        rows.map_err(|error| self.explain(sql, &error))
+    }
+
     /// Runs writes as one statement; yields the rows of each. `None` when all were undone because of what
     /// one of them met.
     pub(super) async fn as_one(
@@ -134,7 +143,8 @@ impl PgConnection {
     ) -> Result<Option<Vec<Result<Vec<Row>, StoreError>>>, StoreError> {
         let prepared = self.statement(many.sql).await?;
         let _flight = Flight::start(&self.in_flight);
-        let columns = (0..prepared.params().len()).map(|index| BoundColumn { statements, index });
+        let columns =
+            (0..prepared.params().len()).map(|index| BoundColumn { of: statements, index });
         let rows = match self.rows_with(&prepared, columns).await {
             Ok(rows) => rows,
             Err(error) => {

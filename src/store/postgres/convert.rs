@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::store::{
     error::StoreError,
-    gathered::Statement,
+    gathered::{Key, Statement},
     row::Column,
     value::{Param, Timestamp},
 };
@@ -69,25 +69,42 @@ impl ToSql for Bound<'_> {
     to_sql_checked!();
 }
 
-/// One parameter of many statements, as an array.
+/// The parameters of one of many statements, or the columns of one of many keys.
+pub(super) trait Params: std::fmt::Debug {
+    fn params(&self) -> &[Param<'static>];
+}
+
+impl Params for Statement {
+    fn params(&self) -> &[Param<'static>] {
+        &self.params
+    }
+}
+
+impl Params for Key {
+    fn params(&self) -> &[Param<'static>] {
+        self
+    }
+}
+
+/// One parameter of many, as an array.
 #[derive(Debug)]
-pub(super) struct BoundColumn<'a> {
-    pub(super) statements: &'a [Statement],
+pub(super) struct BoundColumn<'a, P> {
+    pub(super) of: &'a [P],
     pub(super) index: usize,
 }
 
-impl ToSql for BoundColumn<'_> {
+impl<P: Params> ToSql for BoundColumn<'_, P> {
     /// See [`array`]; an element that is null has the length -1.
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxedError> {
         let Kind::Array(element) = ty.kind() else {
             return Err(format!("an array was given for a {ty}").into());
         };
-        let column = || self.statements.iter().map(|it| it.params.get(self.index));
+        let column = || self.of.iter().map(|it| it.params().get(self.index));
         let has_null = column().any(|it| matches!(it, None | Some(Param::Null)));
         out.put_i32(1);
         out.put_i32(has_null.into());
         out.put_u32(element.oid());
-        out.put_i32(self.statements.len().try_into()?);
+        out.put_i32(self.of.len().try_into()?);
         out.put_i32(1);
         for param in column() {
             let at = out.len();
@@ -259,9 +276,9 @@ mod tests {
     fn a_parameter_of_many_statements_is_an_array() {
         let statement = |param| Statement { sql: "", params: vec![param], many: None };
         let statements = ["a", "", "ü"].map(|text| statement(Param::from(text.to_owned())));
-        let bytes_of = |statements, ty| {
+        let bytes_of = |statements: &[Statement], ty| {
             let mut out = BytesMut::new();
-            BoundColumn { statements, index: 0 }.to_sql(ty, &mut out).map(|_| out)
+            BoundColumn { of: statements, index: 0 }.to_sql(ty, &mut out).map(|_| out)
         };
         let bytes = bytes_of(&statements, &Type::VARCHAR_ARRAY).unwrap();
         assert_eq!(texts(&bytes).unwrap(), ["a", "", "ü"]);

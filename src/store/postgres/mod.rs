@@ -11,6 +11,7 @@ mod connection;
 mod convert;
 mod error;
 mod gather;
+mod lookup;
 mod migrations;
 mod pool;
 mod shard;

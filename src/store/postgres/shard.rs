@@ -9,13 +9,14 @@ use kakera_shards::{
     socket::Sockets,
 };
 
-use super::{PgDatabase, backoff::jitter, gather::Gathered, pool::Pool};
+use super::{PgDatabase, backoff::jitter, gather::Gathered, lookup::Lookups, pool::Pool};
 use crate::store::{
     counters::ShardCounters,
     error::StoreError,
-    gathered::{RowLock, Statement},
+    gathered::{Key, RowLock, Statement, Wanted},
     migrate,
     row::FromRow,
+    storable,
     tx::{Reader, Tx},
     value::Param,
 };
@@ -33,6 +34,7 @@ pub struct PgShard {
 pub(super) struct Work {
     pub(super) pool: Rc<Pool>,
     pub(super) gathered: Gathered,
+    pub(super) lookups: Lookups,
     pub(super) limit: Duration,
     seed: Cell<u64>,
 }
@@ -50,7 +52,8 @@ impl PgShard {
         let limit = Duration::from_millis(database.call_timeout_ms());
         let seed = Cell::new(runtime::clock().unix_micros() as u64);
         let gathered = Gathered::new(database.queue_len_max());
-        Self { work: Rc::new(Work { pool, gathered, limit, seed }) }
+        let lookups = Lookups::new(database.queue_len_max());
+        Self { work: Rc::new(Work { pool, gathered, lookups, limit, seed }) }
     }
 
     pub(crate) fn counters(&self) -> &Rc<ShardCounters> {
@@ -82,6 +85,20 @@ impl PgShard {
     ) -> Result<Vec<T>, StoreError> {
         self.counters().writes.increment();
         self.work.statement(async |reader: &mut Reader<'_>| reader.all(sql, params).await).await
+    }
+
+    /// The rows of these keys, in any order; those of others who ask at the same time are found with them.
+    pub(crate) async fn look_up<T: FromRow>(
+        &self,
+        wanted: Wanted,
+        keys: Vec<Key>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.counters().reads.increment();
+        for key in &keys {
+            storable::check(key)?;
+        }
+        let rows = self.work.look_up(wanted, keys).await?;
+        rows.iter().map(|row| T::from_row(&mut row.columns())).collect()
     }
 
     /// See [`crate::store::Store::write_row`].

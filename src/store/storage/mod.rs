@@ -13,6 +13,7 @@ pub use list::{
     Key, Page, Scope, Search, collections, count, list, list_statement, of_user, search,
 };
 pub use read::read;
+pub(super) use read::{OBJECTS_OF_KEYS, READABLE_OF_KEYS};
 pub use write::{delete, delete_all, delete_in, write, write_in};
 
 use super::{Columns, FromRow, StoreError, Timestamp};
