@@ -1,5 +1,5 @@
-//! The players' request interface, from outside its sockets: requests in, responses out, over a real
-//! store. What the sockets below add is tested with them.
+//! The players' request interface, from outside its sockets: requests in, responses out, over the embedded
+//! database and over PostgreSQL. What the sockets below add is tested with them.
 
 mod account;
 mod accounts_by_console;
