@@ -6,7 +6,9 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use kakera_shards::{Clock, NodeId, Ring, Rng, StableHash, ring::Member, timers::Wheel};
+use kakera_shards::{
+    Address, Clock, NodeId, Ring, Rng, ShardId, StableHash, ring::Member, timers::Wheel,
+};
 
 fn ring(criterion: &mut Criterion) {
     let member = |node, shards| Member { node: NodeId(node), shards };
@@ -26,6 +28,10 @@ fn ring(criterion: &mut Criterion) {
             });
         });
     }
+    let last = Address { node: NodeId(10), shard: ShardId(63) };
+    criterion.bench_function("ring: whether a home is there, ten nodes", |bencher| {
+        bencher.iter(|| cluster.has(black_box(last)));
+    });
     criterion.bench_function("ring: build, one node of 64 shards", |bencher| {
         bencher.iter(|| Ring::new(1, &[member(1, 64)]));
     });

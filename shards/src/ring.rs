@@ -93,6 +93,11 @@ impl Ring {
         &self.members
     }
 
+    /// Whether the shard is one of the ring's. It takes a look at each node, not at each shard.
+    pub fn has(&self, shard: Address) -> bool {
+        self.members.iter().any(|m| m.node == shard.node && shard.shard.0 < m.shards)
+    }
+
     /// Every shard of the cluster.
     pub fn shards(&self) -> impl Iterator<Item = Address> + '_ {
         self.members.iter().flat_map(|member| shards_of(*member))
@@ -145,6 +150,18 @@ mod tests {
     fn nothing_owns_anything_without_a_shard() {
         assert!(Ring::new(1, &[]).is_none());
         assert!(Ring::new(1, &[member(1, 0)]).is_none());
+    }
+
+    #[test]
+    fn a_ring_has_the_shards_of_its_nodes_and_no_others() {
+        let ring = Ring::new(1, &[member(1, 2), member(7, 3)]).unwrap();
+        assert!(ring.shards().all(|shard| ring.has(shard)));
+        for (node, shard) in [(1, 2), (7, 3), (2, 0)] {
+            assert!(
+                !ring.has(Address { node: NodeId(node), shard: ShardId(shard) }),
+                "{node} {shard}"
+            );
+        }
     }
 
     #[test]

@@ -50,8 +50,7 @@ impl Ports {
 
     /// The home inside an id of ours; the ring where the id is derived from a name, or from elsewhere.
     fn home_or_ring(&self, home: Address, stream: &StreamId) -> Address {
-        let ours = stream.subject.get_version_num() == 4
-            && self.0.ring().shards().any(|address| address == home);
+        let ours = stream.subject.get_version_num() == 4 && self.0.ring().has(home);
         if ours { home } else { self.ring(stream) }
     }
 
