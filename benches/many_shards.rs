@@ -3,7 +3,7 @@
 //! wakes them all the time, which a machine with a core for each shard is spared: the part in user mode,
 //! which the second figure tells, is what it pays at least.
 //!
-//! `cargo bench -p kakera-shards --bench many_shards [-- shards…]`
+//! `cargo bench --bench many_shards [-- shards…]`
 
 use std::{
     fs,

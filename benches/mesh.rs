@@ -1,6 +1,6 @@
 //! Messages between two pinned shards: one-way throughput, and the round trip of a call.
 //!
-//! `cargo bench -p kakera-shards --bench mesh`
+//! `cargo bench --bench mesh`
 
 use std::{
     cell::Cell,

@@ -1,7 +1,7 @@
 //! The small things a shard does for every message: find an owner, draw an id, set a timer, look at
 //! the clock.
 //!
-//! `cargo bench -p kakera-shards --bench shard_parts`
+//! `cargo bench --bench shard_parts`
 
 use std::hint::black_box;
 
