@@ -195,7 +195,12 @@ async fn while_rows_are_held(bench: Bench) {
         let write = async |n: usize| {
             storage.write(Authority::Server, vec![draft(me, &n.to_string(), n)]).await.unwrap();
         };
-        join_all((0..20).map(write)).await;
+        // With a condition and without: no flight carries both.
+        let create = async |n: usize| {
+            let draft = ObjectDraft { version: "*".into(), ..draft(me, &format!("new {n}"), n) };
+            storage.write(Authority::Server, vec![draft]).await.unwrap();
+        };
+        join(join_all((0..20).map(write)), join_all((0..20).map(create))).await;
         assert_eq!(permission(&bench.store).await, 1, "the rows are still held");
         for waiting in waiting {
             waiting.await.unwrap().unwrap();
@@ -203,5 +208,5 @@ async fn while_rows_are_held(bench: Bench) {
     };
     let (hold, ()) = join(hold, others).await;
     hold.unwrap();
-    assert_eq!(storage.count().await.unwrap(), 23);
+    assert_eq!(storage.count().await.unwrap(), 43);
 }

@@ -57,6 +57,7 @@ struct Queue {
 }
 
 struct Waiting {
+    since_ms: u64,
     lock: RowLock,
     statement: Statement,
     reply: oneshot::Sender<Answer>,
@@ -85,6 +86,15 @@ impl Gathered {
 impl Queue {
     fn len(&self) -> usize {
         self.waiting.borrow().len()
+    }
+
+    /// Whether somebody has waited for so long that those under way cannot be relied on.
+    fn is_late(&self) -> bool {
+        let first = self.waiting.borrow().front().map(|first| first.since_ms);
+        let now_ms = runtime::clock().monotonic_ms();
+        first.is_some_and(|since_ms| {
+            u128::from(now_ms.saturating_sub(since_ms)) >= PATIENCE.as_millis()
+        })
     }
 
     /// What the next flight takes along: writes of one kind, in the order in which rows are locked. Those to
@@ -127,7 +137,8 @@ impl Work {
             return Err(StoreError::Overloaded("the queue of writes"));
         }
         let (reply, mut answer) = oneshot::channel();
-        queue.waiting.borrow_mut().push_back(Waiting { lock, statement, reply });
+        let since_ms = runtime::clock().monotonic_ms();
+        queue.waiting.borrow_mut().push_back(Waiting { since_ms, lock, statement, reply });
         let is_full = queue.len() >= FLIGHT_LEN_MAX;
         self.call_flight(table, if is_full { FLIGHTS_MAX } else { FLIGHTS });
         let mut answered = timeout(PATIENCE, &mut answer).await;
@@ -160,7 +171,8 @@ impl Work {
                 }
                 flight.work.fly(boarded).await;
                 // One that was called because the others were slow or full, and are not any more.
-                if queue.flights.get() > FLIGHTS && queue.len() < FLIGHT_LEN_MAX {
+                let is_needed = queue.len() >= FLIGHT_LEN_MAX || queue.is_late();
+                if queue.flights.get() > FLIGHTS && !is_needed {
                     break;
                 }
             }
@@ -171,7 +183,7 @@ impl Work {
         let mut replies = Vec::with_capacity(boarded.len());
         let mut locks = Vec::with_capacity(boarded.len());
         let mut statements = Vec::with_capacity(boarded.len());
-        for Waiting { lock, statement, reply } in boarded {
+        for Waiting { lock, statement, reply, .. } in boarded {
             replies.push(reply);
             locks.push(lock);
             statements.push(statement);

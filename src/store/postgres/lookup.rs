@@ -50,6 +50,7 @@ struct Queue {
 }
 
 struct Waiting {
+    since_ms: u64,
     keys: Vec<Key>,
     reply: oneshot::Sender<Answer>,
 }
@@ -72,6 +73,15 @@ impl Lookups {
 impl Queue {
     fn is_empty(&self) -> bool {
         self.waiting.borrow().is_empty()
+    }
+
+    /// Whether somebody has waited for so long that those under way cannot be relied on.
+    fn is_late(&self) -> bool {
+        let first = self.waiting.borrow().front().map(|first| first.since_ms);
+        let now_ms = runtime::clock().monotonic_ms();
+        first.is_some_and(|since_ms| {
+            u128::from(now_ms.saturating_sub(since_ms)) >= PATIENCE.as_millis()
+        })
     }
 
     /// What the next statement asks for.
@@ -103,7 +113,8 @@ impl Work {
             return Err(StoreError::Overloaded("the queue of reads"));
         }
         let (reply, mut answer) = oneshot::channel();
-        queue.waiting.borrow_mut().push_back(Waiting { keys, reply });
+        let since_ms = runtime::clock().monotonic_ms();
+        queue.waiting.borrow_mut().push_back(Waiting { since_ms, keys, reply });
         self.call_lookup(wanted, FLIGHTS);
         let mut answered = timeout(PATIENCE, &mut answer).await;
         if answered.is_none() {
@@ -135,7 +146,7 @@ impl Work {
                 }
                 flight.work.find(wanted, boarded).await;
                 // One that was called because the others were slow, and are not any more.
-                if queue.flights.get() > FLIGHTS {
+                if queue.flights.get() > FLIGHTS && !queue.is_late() {
                     break;
                 }
             }
