@@ -14,6 +14,9 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
+/// A flag and a length.
+const GRPC_PREFIX_LEN: usize = 5;
+
 /// Why a body was not taken, and the status where the error's own does not say it.
 pub(super) struct Refused {
     pub(super) error: Error,
@@ -33,6 +36,15 @@ impl Refused {
         Self { error: Error::invalid(message), status: None, bound: None }
     }
 
+    /// In gRPC's words, where they differ: a message that is too large exhausts a resource.
+    pub(super) fn in_grpc(self) -> Self {
+        if !matches!(self.bound, Some(Bound::Size)) {
+            return self;
+        }
+        let error = Error::new(ErrorKind::ResourceExhausted, "The gRPC message is too large.");
+        Self { error, ..self }
+    }
+
     pub(super) fn count(&self, counters: &NetCounters) {
         match self.bound {
             None => {}
@@ -47,16 +59,20 @@ impl Refused {
     }
 }
 
-/// Reads a body and decompresses it.
+/// Reads a body and decompresses it. A gRPC body has a prefix before its message, which the bound is not
+/// for.
 pub(super) async fn read(
     body: Incoming,
     headers: &mut HeaderMap,
     limits: &HttpLimits,
+    is_grpc: bool,
 ) -> Result<Bytes, Refused> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let collected = runtime::timeout(limits.read_timeout, collect(body, limits.body_bytes_max));
+    let prefix_len = if is_grpc { GRPC_PREFIX_LEN } else { 0 };
+    let bytes_max = limits.body_bytes_max.saturating_add(prefix_len);
+    let collected = runtime::timeout(limits.read_timeout, collect(body, bytes_max));
     let body = collected.await.unwrap_or_else(|| {
         Err(Refused {
             error: Error::new(ErrorKind::DeadlineExceeded, "The request body came too slowly."),

@@ -209,7 +209,7 @@ impl Connection {
         let grpc = is_grpc(&head.headers);
         let encoding = if grpc { None } else { Encoding::accepted(&head.headers) };
         let version = head.version;
-        let (mut request, body) = self.whole(head, body).await;
+        let (mut request, body) = self.whole(head, body, grpc).await;
         let response = match body {
             Ok(body) => {
                 request.body = body;
@@ -217,6 +217,7 @@ impl Connection {
             }
             Err(refused) => {
                 refused.count(&self.shared.counters);
+                let refused = if grpc { refused.in_grpc() } else { refused };
                 let mut response = self.refuse(&request, &refused.error);
                 if let (Some(status), false) = (refused.status, grpc) {
                     response.status = status;
@@ -252,7 +253,12 @@ impl Connection {
         }
     }
 
-    async fn whole(&self, head: Parts, body: Incoming) -> (Request, Result<Bytes, body::Refused>) {
+    async fn whole(
+        &self,
+        head: Parts,
+        body: Incoming,
+        is_grpc: bool,
+    ) -> (Request, Result<Bytes, body::Refused>) {
         let mut request = Request {
             method: head.method,
             uri: head.uri,
@@ -262,7 +268,7 @@ impl Connection {
             peer: self.peer,
             tls: self.tls,
         };
-        let body = body::read(body, &mut request.headers, &self.shared.config.http).await;
+        let body = body::read(body, &mut request.headers, &self.shared.config.http, is_grpc).await;
         (request, body)
     }
 

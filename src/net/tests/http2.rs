@@ -81,6 +81,16 @@ fn bounds_hold_for_each_request() {
         let client = connect(&sockets, test.address).await;
         assert_eq!(send(&client, "/echo", vec![1; 1001]).await.0, StatusCode::BAD_REQUEST);
         assert_eq!(send(&client, "/length", vec![1; 1000]).await.1, "1000");
+        let grpc = async |len| {
+            let request = http::Request::post("http://localhost/length")
+                .header("content-type", "application/grpc")
+                .body(Full::new(Bytes::from(vec![1; len])));
+            let response = client.clone().send_request(request.unwrap()).await.unwrap();
+            response.into_body().collect().await.unwrap().to_bytes()
+        };
+        assert_eq!(grpc(1005).await, "1005", "a prefix and a message");
+        let refused = grpc(1006).await;
+        assert!(refused.windows(8).any(|it| it == b"\"code\":8"), "{refused:?}");
         assert_eq!(send(&client, "/panic", "").await.0, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(send(&client, "/length", "12").await.1, "2");
     });
