@@ -7,7 +7,8 @@
 //! Invalidation of all of a user's tokens works by time of issue, at one-second granularity: tokens of
 //! the same second survive, as clients that sign in again at once expect.
 //!
-//! Bounds: [`REVOKED_TOKENS_MAX`](state::REVOKED_TOKENS_MAX) and
+//! Bounds: [`REVOKED_TOKENS_MAX`](state::REVOKED_TOKENS_MAX), of one user
+//! [`REVOKED_TOKENS_OF_USER_MAX`](state::REVOKED_TOKENS_OF_USER_MAX), and
 //! [`REVOKED_USERS_MAX`](state::REVOKED_USERS_MAX) per shard; beyond them a revocation is refused.
 //! Entries go when the tokens that they concern would have expired.
 

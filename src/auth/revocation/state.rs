@@ -11,6 +11,8 @@ use crate::{auth::AuthError, ids::UserId};
 pub const REVOKED_TOKENS_MAX: usize = 1 << 20;
 /// Users that a shard remembers something about.
 pub const REVOKED_USERS_MAX: usize = 1 << 20;
+/// Single tokens of one user, so that nobody's comings and goings keep others from logging out.
+pub const REVOKED_TOKENS_OF_USER_MAX: usize = 1024;
 /// Users looked at by one sweep, so that it stays short.
 const SWEEP_BATCH: usize = 512;
 
@@ -20,6 +22,17 @@ struct RevokedUser {
     before_sec: i64,
     sessions: Vec<RevokedToken>,
     refreshes: Vec<RevokedToken>,
+}
+
+impl RevokedUser {
+    fn tokens(&self) -> usize {
+        self.sessions.len() + self.refreshes.len()
+    }
+
+    fn forget_expired(&mut self, now_sec: i64) {
+        self.sessions.retain(|token| token.expires_at > now_sec);
+        self.refreshes.retain(|token| token.expires_at > now_sec);
+    }
 }
 
 /// What this shard knows to be revoked.
@@ -73,11 +86,18 @@ impl Revocations {
                     return Err(AuthError::RevocationsFull);
                 }
                 let revoked = self.user(*user, now_sec)?;
-                let before = revoked.sessions.len() + revoked.refreshes.len();
-                add(&mut revoked.sessions, session.as_ref(), now_sec);
-                add(&mut revoked.refreshes, refresh.as_ref(), now_sec);
-                let after = revoked.sessions.len() + revoked.refreshes.len();
+                let before = revoked.tokens();
+                revoked.forget_expired(now_sec);
+                let full = revoked.tokens() + 2 > REVOKED_TOKENS_OF_USER_MAX;
+                if !full {
+                    add(&mut revoked.sessions, session.as_ref());
+                    add(&mut revoked.refreshes, refresh.as_ref());
+                }
+                let after = revoked.tokens();
                 self.tokens = self.tokens + after - before;
+                if full {
+                    return Err(AuthError::RevocationsFull);
+                }
             }
             Revoke::Users { users, before_sec } => {
                 for user in users.iter() {
@@ -100,10 +120,9 @@ impl Revocations {
             let Entry::Occupied(mut entry) = self.users.entry(user) else { continue };
             let lifetime = self.session_expiry_sec.max(self.refresh_expiry_sec);
             let revoked = entry.get_mut();
-            let before = revoked.sessions.len() + revoked.refreshes.len();
-            revoked.sessions.retain(|token| token.expires_at > now_sec);
-            revoked.refreshes.retain(|token| token.expires_at > now_sec);
-            let after = revoked.sessions.len() + revoked.refreshes.len();
+            let before = revoked.tokens();
+            revoked.forget_expired(now_sec);
+            let after = revoked.tokens();
             self.tokens = self.tokens + after - before;
             if after == 0 && revoked.before_sec + lifetime <= now_sec {
                 entry.remove();
@@ -142,10 +161,8 @@ fn names(tokens: &[RevokedToken], token_id: &str) -> bool {
 }
 
 /// Adds a token, or raises the expiry of one that is there: a refreshed token keeps its id.
-fn add(tokens: &mut Vec<RevokedToken>, token: Option<&RevokedToken>, now_sec: i64) {
+fn add(tokens: &mut Vec<RevokedToken>, token: Option<&RevokedToken>) {
     let Some(token) = token else { return };
-    // Expired ones go on the way, so that one busy user's list stays as short as its live tokens.
-    tokens.retain(|other| other.expires_at > now_sec);
     match tokens.iter_mut().find(|other| other.token_id == token.token_id) {
         Some(known) => known.expires_at = known.expires_at.max(token.expires_at),
         None => tokens.push(token.clone()),
@@ -172,6 +189,27 @@ mod tests {
     #[allow(clippy::unnecessary_wraps)]
     fn token(id: &str, expires_at: i64) -> Option<RevokedToken> {
         Some(RevokedToken { token_id: Arc::from(id), expires_at })
+    }
+
+    #[test]
+    fn one_who_comes_and_goes_without_end_keeps_nobody_else_from_leaving() {
+        let mut table = Revocations::new(SESSION_SEC, REFRESH_SEC);
+        let leave = |n: usize| Revoke::Tokens {
+            user: user(1),
+            session: token(&n.to_string(), 160),
+            refresh: token(&n.to_string(), 3700),
+        };
+        let times = REVOKED_TOKENS_OF_USER_MAX / 2;
+        for n in 0..times {
+            table.apply(&leave(n), 100).unwrap();
+        }
+        assert!(table.apply(&leave(times), 100).is_err());
+        assert!(!table.allows_session(user(1), 160, "0"), "what was revoked stays so");
+        let other = Revoke::Tokens { user: user(2), session: token("a", 160), refresh: None };
+        table.apply(&other, 100).unwrap();
+        assert_eq!(table.tokens_len(), REVOKED_TOKENS_OF_USER_MAX + 1);
+        table.apply(&leave(times), 160).unwrap();
+        assert_eq!(table.tokens_len(), times + 3, "the sessions have expired");
     }
 
     fn everything(n: u128, before_sec: i64) -> Revoke {
