@@ -7,6 +7,7 @@ use std::{
     hint::black_box,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -225,5 +226,12 @@ fn sessions(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, fan_out, come_and_go, sessions);
+/// Short, so that `cargo bench` runs all benches within ten minutes.
+fn brief() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2))
+}
+
+criterion_group! { name = benches; config = brief(); targets = fan_out, come_and_go, sessions }
 criterion_main!(benches);

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench ids`
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use kakera::ids::{MatchId, SessionId};
@@ -26,5 +26,12 @@ fn ids(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, ids);
+/// Short, so that `cargo bench` runs all benches within ten minutes.
+fn brief() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2))
+}
+
+criterion_group! { name = benches; config = brief(); targets = ids }
 criterion_main!(benches);

@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench shard_parts`
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use kakera_shards::{
@@ -86,5 +86,12 @@ fn timers(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, ring, draw, timers);
+/// Short, so that `cargo bench` runs all benches within ten minutes.
+fn brief() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2))
+}
+
+criterion_group! { name = benches; config = brief(); targets = ring, draw, timers }
 criterion_main!(benches);
