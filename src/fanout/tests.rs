@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use kakera_proto::{
     json,
@@ -67,6 +67,22 @@ fn each_member_gets_the_frame_of_its_format() {
         assert_eq!(read, ping());
     }
     assert!(slow.is_empty());
+}
+
+#[test]
+fn all_members_of_a_format_share_one_encoding() {
+    let stream = StreamId::room("lobby");
+    let mut local = LocalMembers::default();
+    for number in 0..100 {
+        let format = if number % 2 == 0 { Format::Json } else { Format::Protobuf };
+        local.add(&stream, Slot(number), format);
+    }
+    let (queues, mut slow) = (Queues::new(Vec::new()), Vec::new());
+    let frames = Outgoing::encode(&ping(), BOTH);
+    local.deliver(&stream, &frames, None, &queues, &mut slow);
+    let sent = queues.sent.borrow();
+    let places: BTreeSet<_> = sent.iter().map(|(_, frame)| frame.bytes().as_ptr()).collect();
+    assert_eq!((sent.len(), places.len()), (100, 2));
 }
 
 #[test]

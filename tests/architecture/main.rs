@@ -85,6 +85,7 @@ enum Rule {
     UnboundedQueue,
     Unsafe,
     Unwrap,
+    Lock,
 }
 
 /// Files (or folders) that a rule does not hold for.
@@ -99,6 +100,11 @@ const EXCEPTIONS: &[(Rule, &str, &str)] = &[
     (Rule::Clock, "shards/src/socket/ring.rs", "bounds the wait for the kernel at the end"),
     (Rule::Clock, "src/serve/mod.rs", "how long the start took, on the main thread"),
     (Rule::Clock, "src/store/sqlite", "the writer thread stands outside the shards"),
+    (
+        Rule::Lock,
+        "src/fanout/frames.rs",
+        "of several shards, the first encodes for all; once a message",
+    ),
     (Rule::UnboundedQueue, "shards/src/lane.rs", "the mailbox; it counts what it holds"),
     (Rule::UnboundedQueue, "shards/src/runtime/scheduler.rs", "holds each live task at most once"),
     (Rule::Unwrap, "shards/src/sim/mod.rs", "sets a test up; nothing runs yet"),
@@ -228,6 +234,24 @@ fn every_queue_has_a_bound() {
             &["SegQueue"],
         ],
         "grows without bound",
+    );
+}
+
+#[test]
+fn nothing_between_two_sockets_of_a_shard_is_locked() {
+    check(
+        Rule::Lock,
+        &[
+            "shards/src/socket",
+            "src/fanout",
+            "src/matches",
+            "src/net/websocket",
+            "src/presence",
+            "src/realtime",
+            "src/session",
+        ],
+        &[&["Mutex"], &["RwLock"], &["Condvar"], &["OnceLock"], &["LazyLock"]],
+        "locks what one shard owns",
     );
 }
 
