@@ -370,6 +370,7 @@ fn own_secrets() -> Vec<String> {
 fn another_value(key: &Key) -> Value {
     match (key.path, key.default_value()) {
         ("console.username", _) => Value::Text("op3rator".into()),
+        ("profile", _) => Value::Text("small-vm".into()),
         ("console.mfa.storage_encryption_key" | "mfa.storage_encryption_key", _) => {
             Value::Text("y".repeat(32))
         }
