@@ -1,8 +1,9 @@
 //! The PostgreSQL driver.
 //!
 //! Connections belong to a shard and run on its executor. Independent statements are pipelined over a
-//! few shared connections, transactions have one to themselves. A lost database makes calls fail at
-//! once; connections come back with a growing pause between the tries.
+//! few shared connections, transactions have one to themselves. What many tasks do at the same time to rows
+//! of one kind goes as one statement: single writes ([`gather`]), and lookups by key ([`lookup`]). A lost
+//! database makes calls fail at once; connections come back with a growing pause between the tries.
 
 mod address;
 mod backoff;
