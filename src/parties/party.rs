@@ -191,11 +191,9 @@ impl Party {
         if self.size(now_ms) >= self.size_max {
             return Err(PartyError::Full);
         }
-        let is_member = self.member(caller.session).is_some();
         if self.open {
-            if !is_member {
-                self.hold(caller.session, now_ms);
-            }
+            // For a member too, who may be out of it again before it enters.
+            self.hold(caller.session, now_ms);
             return Ok(Answer::Enter);
         }
         if self.requests.len() >= self.size_max {
@@ -204,7 +202,7 @@ impl Party {
         if self.requests.iter().any(|request| request.user == caller.user) {
             return Err(PartyError::RequestDuplicate);
         }
-        if is_member {
+        if self.member(caller.session).is_some() {
             return Err(PartyError::AlreadyMember);
         }
         self.requests.push(caller.clone());
@@ -338,7 +336,8 @@ impl Party {
         let leader = self.leader.as_ref().map(|leader| leader.session);
         // The creator's place ends with its creation, whenever that is.
         self.places.retain(|held| held.until_ms > now_ms || Some(held.session) == leader);
-        self.members.len() + self.places.len()
+        let on_the_way = self.places.iter().filter(|held| self.member(held.session).is_none());
+        self.members.len() + on_the_way.count()
     }
 
     fn hold(&mut self, session: SessionId, now_ms: u64) {

@@ -214,8 +214,14 @@ impl Parties {
         let this = self.clone();
         let joined = stream.clone();
         self.0.presences.join(slot, stream, JoinOptions::default(), move |entered| {
-            match entered {
-                Ok(_) => this.leave_others(slot, &joined),
+            match &entered {
+                Ok(entered) => {
+                    // Of who was there already, the party does not hear again.
+                    if !entered.new {
+                        this.release(id, session);
+                    }
+                    this.leave_others(slot, &joined);
+                }
                 Err(_) => this.release(id, session),
             }
             then(entered.map(|_| ()).map_err(|_| PartyError::Join));

@@ -401,6 +401,8 @@ async fn sweep(state: Rc<ShardState>, gauges: Gauges) {
         runtime::sleep(SWEEP_PERIOD).await;
         state.revocations.borrow_mut().sweep(state.clock.unix_sec());
         state.ranks.sweep(state.clock.unix_sec());
+        // Where no message comes to this shard, what a full lane refused waits for this.
+        state.end_turn_soon();
         gauges.read(&state);
         gauges.sweeps.add(1);
     }

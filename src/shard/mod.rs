@@ -100,8 +100,8 @@ impl ShardState {
         }
     }
 
-    /// Presence events of a batch leave together, after the batch.
-    fn end_turn_soon(self: &Rc<Self>) {
+    /// Presence events of a batch leave together, after the batch. Leaves that are owed are tried again.
+    pub fn end_turn_soon(self: &Rc<Self>) {
         let presences = &self.presences;
         let wanted = presences.read_owner(crate::presence::Owner::is_dirty) || presences.owes();
         if wanted && !self.turn_ends.replace(true) {

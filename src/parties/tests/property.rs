@@ -122,6 +122,8 @@ impl Play {
             let party = state.get(id).unwrap();
             let members: BTreeSet<_> = party.members().iter().map(name).collect();
             assert_eq!(members.len(), party.members().len(), "a member is there once");
+            let size_max = party.listed().max_size as usize;
+            assert!(members.len() <= size_max, "{} in a party of {size_max}", members.len());
             (members, party.leader().map(name), party.places_len())
         });
         assert!(!members.is_empty(), "a party without members");

@@ -1,3 +1,5 @@
+mod property;
+
 use std::{cell::RefCell, rc::Rc};
 
 use bytes::Bytes;
