@@ -14,10 +14,10 @@ export async function startWithMetrics(flags = {}, shards = 2) {
   return server;
 }
 
-/** The sum of a metric over its labels; its name may have a prefix. */
+/** The sum of a metric over its labels. */
 export async function metric(server, name) {
   const text = await (await fetch(`http://127.0.0.1:${server.metricsPort}/`)).text();
-  const ours = new RegExp(`^(\\w+_)?${name}(\\{|\\s)`);
+  const ours = new RegExp(`^nakama_${name}(\\{|\\s)`);
   const lines = text.split("\n").filter((line) => ours.test(line));
   assert.ok(lines.length > 0, `no ${name} in the metrics`);
   return lines.reduce((sum, line) => sum + Number(line.split(" ").pop()), 0);

@@ -33,7 +33,10 @@ export class Wire {
   async call(message, ms = 5000) {
     const cid = String((this.#cids += 1));
     this.send({ cid, ...message });
-    const { cid: _, ...answer } = await this.next((envelope) => envelope.cid === cid, ms);
+    const ended = this.closed.then(({ code, reason }) => {
+      throw new Error(`closed with ${code} (${reason}) before the answer to ${JSON.stringify(message).slice(0, 200)}`);
+    });
+    const { cid: _, ...answer } = await Promise.race([this.next((envelope) => envelope.cid === cid, ms), ended]);
     return answer;
   }
 
