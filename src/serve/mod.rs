@@ -8,6 +8,7 @@
 mod addresses;
 mod shard;
 mod supervisor;
+mod sweep;
 
 use std::{
     sync::{Arc, OnceLock},

@@ -3,14 +3,16 @@
 use std::{cell::RefCell, rc::Rc, sync::OnceLock, time::Duration};
 
 use kakera_shards::{
-    Counter, Counters,
     boot::{ShardContext, ShardError},
     counters::Board,
     runtime,
     socket::{ListenOptions, SocketConfig, Sockets},
 };
 
-use super::addresses::Addresses;
+use super::{
+    addresses::Addresses,
+    sweep::{Gauges, sweep, sweep_parties},
+};
 use crate::{
     api::{self, Api, ApiSettings, FloodGate, Lists, Reach},
     auth::revocation::{Revocations, SessionCache},
@@ -26,7 +28,7 @@ use crate::{
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
     notifications::{LiveSessions, Notifications},
     parties::{Parties, PartySettings},
-    presence::{Home, HomeLimits, Limits, OwnerLimits, Presences},
+    presence::{HomeLimits, Limits, OwnerLimits, Presences},
     realtime::{self, Realtime},
     scheduler::Scheduler,
     session::{KeepAlive, Sessions, Settings},
@@ -34,12 +36,6 @@ use crate::{
     status::Statuses,
     store::{Database, Store},
 };
-
-/// How often what has expired is swept.
-const SWEEP_PERIOD: Duration = Duration::from_secs(1);
-
-/// The counter that shows that a shard gets on.
-pub(super) const SWEEPS: &str = "sweeps";
 
 /// What every shard of the node is built from.
 pub(super) struct Blueprint {
@@ -338,73 +334,6 @@ async fn drain(built: &Built, fronts: &[Front]) {
     built.state.sessions.drained().await;
     while fronts.iter().any(|front| front.connections() > 0) {
         runtime::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// How much the shard's owners hold.
-struct Gauges {
-    metrics: Rc<ShardMetrics>,
-    streams: Counter,
-    memberships: Counter,
-    users: Counter,
-    revoked_tokens: Counter,
-    revoked_users: Counter,
-    attempts: Counter,
-    attempts_evicted: Counter,
-    sweeps: Counter,
-}
-
-impl Gauges {
-    fn new(counters: &Counters, metrics: Rc<ShardMetrics>) -> Self {
-        let gauge = |name, help| counters.gauge(name, help);
-        Self {
-            metrics,
-            sweeps: counters.counter(SWEEPS, "Times that the shard forgot what had expired."),
-            streams: gauge("streams", "Streams that the shard owns."),
-            memberships: gauge("memberships", "Streams that the shard's sessions have joined."),
-            users: gauge("users_with_sessions", "Users that the shard owns and have a session."),
-            revoked_tokens: gauge("revoked_tokens", "Tokens known to be revoked."),
-            revoked_users: gauge("revoked_users", "Users of whom something is revoked."),
-            attempts: gauge("login_attempts", "Accounts and addresses with failed sign-ins."),
-            attempts_evicted: counters
-                .counter("login_attempts_evicted", "Failed sign-ins forgotten by a full table."),
-        }
-    }
-
-    fn read(&self, state: &ShardState) {
-        state.presences.read_owner(|owner| {
-            self.metrics.presences.set(owner.presences_len() as u64);
-            self.streams.set(owner.streams_len() as u64);
-        });
-        self.memberships.set(state.presences.read_home(Home::memberships_len) as u64);
-        self.users.set(state.sessions.users_len() as u64);
-        let revocations = state.revocations.borrow();
-        self.revoked_tokens.set(revocations.tokens_len() as u64);
-        self.revoked_users.set(revocations.users_len() as u64);
-        let attempts = state.attempts.borrow();
-        self.attempts.set(attempts.len() as u64);
-        self.attempts_evicted.set(attempts.evicted());
-    }
-}
-
-/// Gives up parties that nobody came to.
-async fn sweep_parties(parties: Parties, period: Duration) {
-    loop {
-        runtime::sleep(period).await;
-        parties.sweep();
-    }
-}
-
-/// Forgets what has expired, and says how much is left.
-async fn sweep(state: Rc<ShardState>, gauges: Gauges) {
-    loop {
-        runtime::sleep(SWEEP_PERIOD).await;
-        state.revocations.borrow_mut().sweep(state.clock.unix_sec());
-        state.ranks.sweep(state.clock.unix_sec());
-        // Where no message comes to this shard, what a full lane refused waits for this.
-        state.end_turn_soon();
-        gauges.read(&state);
-        gauges.sweeps.add(1);
     }
 }
 

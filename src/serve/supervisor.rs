@@ -11,7 +11,7 @@ use std::{
 use kakera_shards::{ShardId, boot};
 use sd_notify::NotifyState;
 
-use super::shard::SWEEPS;
+use super::sweep::SWEEPS;
 
 /// Tells the service manager. Without one this does nothing.
 pub(super) fn tell(state: NotifyState<'_>) {

@@ -1,0 +1,80 @@
+//! What a shard forgets now and then, and what it says of how much is left.
+
+use std::{rc::Rc, time::Duration};
+
+use kakera_shards::{Counter, Counters, runtime};
+
+use crate::{metrics::ShardMetrics, parties::Parties, presence::Home, shard::ShardState};
+
+/// How often what has expired is swept.
+const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+
+/// The counter that shows that a shard gets on.
+pub(super) const SWEEPS: &str = "sweeps";
+
+/// How much the shard's owners hold.
+pub(super) struct Gauges {
+    metrics: Rc<ShardMetrics>,
+    streams: Counter,
+    memberships: Counter,
+    users: Counter,
+    revoked_tokens: Counter,
+    revoked_users: Counter,
+    attempts: Counter,
+    attempts_evicted: Counter,
+    sweeps: Counter,
+}
+
+impl Gauges {
+    pub(super) fn new(counters: &Counters, metrics: Rc<ShardMetrics>) -> Self {
+        let gauge = |name, help| counters.gauge(name, help);
+        Self {
+            metrics,
+            sweeps: counters.counter(SWEEPS, "Times that the shard forgot what had expired."),
+            streams: gauge("streams", "Streams that the shard owns."),
+            memberships: gauge("memberships", "Streams that the shard's sessions have joined."),
+            users: gauge("users_with_sessions", "Users that the shard owns and have a session."),
+            revoked_tokens: gauge("revoked_tokens", "Tokens known to be revoked."),
+            revoked_users: gauge("revoked_users", "Users of whom something is revoked."),
+            attempts: gauge("login_attempts", "Accounts and addresses with failed sign-ins."),
+            attempts_evicted: counters
+                .counter("login_attempts_evicted", "Failed sign-ins forgotten by a full table."),
+        }
+    }
+
+    fn read(&self, state: &ShardState) {
+        state.presences.read_owner(|owner| {
+            self.metrics.presences.set(owner.presences_len() as u64);
+            self.streams.set(owner.streams_len() as u64);
+        });
+        self.memberships.set(state.presences.read_home(Home::memberships_len) as u64);
+        self.users.set(state.sessions.users_len() as u64);
+        let revocations = state.revocations.borrow();
+        self.revoked_tokens.set(revocations.tokens_len() as u64);
+        self.revoked_users.set(revocations.users_len() as u64);
+        let attempts = state.attempts.borrow();
+        self.attempts.set(attempts.len() as u64);
+        self.attempts_evicted.set(attempts.evicted());
+    }
+}
+
+/// Gives up parties that nobody came to.
+pub(super) async fn sweep_parties(parties: Parties, period: Duration) {
+    loop {
+        runtime::sleep(period).await;
+        parties.sweep();
+    }
+}
+
+/// Forgets what has expired, and says how much is left.
+pub(super) async fn sweep(state: Rc<ShardState>, gauges: Gauges) {
+    loop {
+        runtime::sleep(SWEEP_PERIOD).await;
+        state.revocations.borrow_mut().sweep(state.clock.unix_sec());
+        state.ranks.sweep(state.clock.unix_sec());
+        // Where no message comes to this shard, what a full lane refused waits for this.
+        state.end_turn_soon();
+        gauges.read(&state);
+        gauges.sweeps.add(1);
+    }
+}
