@@ -51,13 +51,6 @@ pub fn should_yield() -> bool {
     Local::current().scheduler.should_yield()
 }
 
-/// Registers a look at a source of work, such as a completion ring in memory, that is asked while the
-/// shard would otherwise sleep. It must be cheap, must not block, wakes its task itself, and answers
-/// whether it did. It stays registered for as long as the shard runs.
-pub fn add_idle_poll(poll: impl Fn() -> bool + 'static) {
-    Local::current().scheduler.add_idle_poll(std::rc::Rc::new(poll));
-}
-
 /// The timers of the current shard.
 pub fn timers() -> Timers {
     Local::current().timers.clone()

@@ -10,7 +10,6 @@ use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering, fence},
@@ -113,8 +112,6 @@ pub(crate) struct Scheduler {
     executor: RefCell<Option<Waker>>,
     turn_began: Cell<Option<Stopwatch>>,
     turn_max: Duration,
-    /// Asked, while there is nothing to do, whether there is.
-    idle_polls: RefCell<Vec<Rc<dyn Fn() -> bool>>>,
 }
 
 impl Scheduler {
@@ -136,7 +133,6 @@ impl Scheduler {
             executor: RefCell::default(),
             turn_began: Cell::new(None),
             turn_max,
-            idle_polls: RefCell::default(),
         }
     }
 
@@ -259,12 +255,6 @@ impl Scheduler {
         self.turn_began.get().is_some_and(|began| began.elapsed() >= self.turn_max)
     }
 
-    /// Registers a look at a source of work that is cheaper than being woken by it. It answers whether
-    /// there was any.
-    pub(crate) fn add_idle_poll(&self, poll: Rc<dyn Fn() -> bool>) {
-        self.idle_polls.borrow_mut().push(poll);
-    }
-
     /// Looks for work for up to `spin`. True where there is some.
     pub(crate) fn spin(&self, spin: Duration) -> bool {
         if spin.is_zero() {
@@ -285,10 +275,7 @@ impl Scheduler {
     }
 
     pub(crate) fn has_work(&self) -> bool {
-        let polls = self.idle_polls.borrow();
-        polls.iter().any(|poll| poll())
-            || !self.ready.borrow().is_empty()
-            || !self.remote.woken.is_empty()
+        !self.ready.borrow().is_empty() || !self.remote.woken.is_empty()
     }
 
     /// Prepares to be woken through the executor. False where there is work already.
