@@ -6,7 +6,6 @@ pub(super) struct Counts {
     pub(super) open: Counter,
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
-    pub(super) accept_pauses: Counter,
     pub(super) accept_errors: Counter,
     pub(super) closed: Counter,
     pub(super) stalled: Counter,
@@ -30,10 +29,6 @@ impl Counts {
             accepted: counters.counter("sockets_accepted", "Connections accepted."),
             refused: counters
                 .counter("sockets_refused", "Connections closed at once because of a limit."),
-            accept_pauses: counters.counter(
-                "socket_accept_pauses",
-                "Times a listener stopped to accept at its bound of connections.",
-            ),
             accept_errors: counters.counter("socket_accept_errors", "Failures to accept."),
             closed: counters.counter("sockets_closed", "Sockets closed."),
             stalled: counters

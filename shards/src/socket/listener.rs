@@ -27,8 +27,8 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 pub struct ListenOptions {
     /// Connections waiting in the kernel.
     pub backlog: i32,
-    /// At this many open connections no more are accepted until one closes; newcomers wait in the
-    /// backlog.
+    /// At this many open connections newcomers are closed at once: who waited in the kernel's backlog
+    /// would not learn that another shard or node has room.
     pub connections_max: usize,
     /// Connections from one address (of IPv6: one /64 network, which is what a customer has); more are
     /// closed at once. Zero for no limit.
@@ -132,8 +132,7 @@ pub(super) fn listen(
 impl State {
     fn arm_accept(&mut self, key: Key) {
         let Some(listener) = self.listeners.get_mut(key) else { return };
-        let room = listener.open < listener.options.connections_max;
-        if room && !listener.armed && !listener.stopped && !listener.retry_waits {
+        if !listener.armed && !listener.stopped && !listener.retry_waits {
             listener.armed = true;
             self.ring.accept(key, &listener.fd);
         }
@@ -158,7 +157,6 @@ impl State {
     pub(super) fn leave(&mut self, key: Key, peer: Option<SocketAddr>) {
         if let Some(listener) = self.listeners.get_mut(key) {
             listener.leave(peer.map(|peer| peer.ip()));
-            self.arm_accept(key);
             self.release_listener(key);
         }
     }
@@ -199,13 +197,6 @@ impl Engine {
             return;
         }
         let on_accept = listener.on_accept.clone();
-        let (full, armed) = (listener.open >= listener.options.connections_max, listener.armed);
-        if full {
-            self.counts.accept_pauses.increment();
-        }
-        if full && armed {
-            state.ring.cancel_accept(listener_key);
-        }
         let mut slot = Slot::new(fd, Phase::Open, Some(peer));
         slot.listener = Some(listener_key);
         let key = state.slots.insert(slot);
