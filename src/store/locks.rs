@@ -24,14 +24,29 @@ pub async fn accounts_stay(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<UserId
     ids_of(tx.all(sql, params![ids]).await)
 }
 
-/// Locks an account that is going to be deleted, and those with an edge to it.
-pub(super) async fn account_and_friends(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
-    // Counted by the database, for they may be many.
-    let sql = "select count(*) from (select id from users where id in \
-               (select source_id from user_edge where destination_id = $1 \
-               union select id from users where id = $1) order by id {for update}) locked";
-    let _: Option<(i64,)> = tx.optional(sql, params![user]).await?;
-    Ok(())
+/// Locks an account that is going to be deleted, and those with an edge to it. False where somebody became
+/// one of those while this waited and is not locked: who waited for them now would wait in a circle. From
+/// here on nobody else can become one.
+pub(super) async fn account_and_friends(tx: &mut Tx<'_>, user: UserId) -> Result<bool, StoreError> {
+    macro_rules! count {
+        ($lock:literal) => {
+            // Counted by the database, for they may be many.
+            concat!(
+                "select count(*) from (select id from users where id in \
+                 (select source_id from user_edge where destination_id = $1 \
+                 union select id from users where id = $1) order by id ",
+                $lock,
+                ") counted"
+            )
+        };
+    }
+    let mut counts = [0; 3];
+    let each = [count!("{for update}"), count!("{for update skip locked}"), count!("")];
+    for (count, sql) in counts.iter_mut().zip(each) {
+        *count = tx.optional::<(i64,)>(sql, params![user]).await?.map_or(0, |(count,)| count);
+    }
+    let [_, locked, all] = counts;
+    Ok(locked == all)
 }
 
 /// Locks groups, whose edges change only under this lock. Yields those that exist, ascending.

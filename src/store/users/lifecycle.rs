@@ -22,12 +22,34 @@ pub async fn enable(store: &Store, users: &[UserId]) -> Result<(), StoreError> {
         .map(drop)
 }
 
+/// How often a deletion locks the account and its friends anew because there are more friends by then.
+const LOCK_ATTEMPTS: u32 = 16;
+
 /// Deletes the account with everything that hangs on it, groups that only it led included; with a tombstone, its id is remembered.
 /// False when there is no such account.
 pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool, StoreError> {
+    for attempt in 1..=LOCK_ATTEMPTS {
+        if let Some(deleted) =
+            delete_locked(store, user, tombstone, attempt == LOCK_ATTEMPTS).await?
+        {
+            return Ok(deleted);
+        }
+    }
+    Err(StoreError::Contended)
+}
+
+/// `None` where new friends came in between, unless that is to be taken at the risk of waiting in a circle.
+async fn delete_locked(
+    store: &Store,
+    user: UserId,
+    tombstone: bool,
+    at_any_rate: bool,
+) -> Result<Option<bool>, StoreError> {
     store
         .write(async move |tx: &mut Tx<'_>| {
-            locks::account_and_friends(tx, user).await?;
+            if !locks::account_and_friends(tx, user).await? && !at_any_rate {
+                return Ok(None);
+            }
             // Nobody can become a friend from here on. The others' edges to the account go with it, so
             // their counts go down.
             tx.execute(
@@ -38,7 +60,7 @@ pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool
             .await?;
             let deleted = tx.execute("delete from users where id = $1", params![user]).await?;
             if deleted == 0 {
-                return Ok(false);
+                return Ok(Some(false));
             }
             scores::delete_all(tx, user).await?;
             groups::account::leave_all(tx, user).await?;
@@ -50,7 +72,7 @@ pub async fn delete(store: &Store, user: UserId, tombstone: bool) -> Result<bool
                 )
                 .await?;
             }
-            Ok(true)
+            Ok(Some(true))
         })
         .await
 }
