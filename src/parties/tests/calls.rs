@@ -19,6 +19,20 @@ fn world() -> (World, [Guest; 4]) {
     (world, guests)
 }
 
+/// An open party of the first three, who have heard all there was to hear.
+fn party_of_three() -> (World, [Guest; 4], String) {
+    let (mut world, guests) = world();
+    let [ann, ben, cat, _] = guests;
+    let id = world.created(ann, true, 4);
+    for guest in [ben, cat] {
+        world.joined(guest, &id).unwrap();
+    }
+    for guest in [ann, ben, cat] {
+        world.received(guest);
+    }
+    (world, guests, id)
+}
+
 fn sessions(presences: &[UserPresence]) -> Vec<String> {
     presences.iter().map(|presence| presence.session_id.clone()).collect()
 }
@@ -44,6 +58,12 @@ fn kinds(received: &[Message]) -> Vec<&'static str> {
         _ => "other",
     };
     received.iter().map(kind).collect()
+}
+
+/// The session that leads from now on.
+fn leader(told: &Message) -> String {
+    let Message::PartyLeader(told) = told else { panic!("a leader, not {told:?}") };
+    told.presence.as_ref().map(|presence| presence.session_id.clone()).unwrap_or_default()
 }
 
 fn data(text: &'static str) -> Ask {
@@ -146,23 +166,14 @@ fn who_went_away_before_it_was_accepted_is_not_taken_in() {
 
 #[test]
 fn the_leader_promotes_a_member() {
-    let (mut world, [ann, ben, cat, dan]) = world();
-    let id = world.created(ann, true, 4);
-    world.joined(ben, &id).unwrap();
-    world.joined(cat, &id).unwrap();
-    for guest in [ann, ben, cat] {
-        world.received(guest);
-    }
+    let (mut world, [ann, ben, cat, dan], id) = party_of_three();
     assert_eq!(refused(world.asked(ben, &id, Ask::Promote(ben.named()))), PartyError::NotLeader);
     assert_eq!(refused(world.asked(ann, &id, Ask::Promote(dan.named()))), PartyError::NotMember);
     world.asked(ann, &id, Ask::Promote(cat.named())).unwrap();
     for guest in [ann, ben, cat] {
         let received = world.received(guest);
-        let [Message::PartyLeader(told)] = &received[..] else { panic!("{received:?}") };
-        assert_eq!(
-            told.presence.as_ref().map(|p| p.session_id.clone()),
-            Some(cat.session.to_string())
-        );
+        let [told] = &received[..] else { panic!("{received:?}") };
+        assert_eq!(leader(told), cat.session.to_string());
     }
     assert_eq!(refused(world.asked(ann, &id, Ask::Close)), PartyError::NotLeader);
 }
@@ -179,16 +190,14 @@ fn a_leader_leaves_and_the_oldest_member_leads() {
     world.left(ann, &id);
     let received = world.received(ben);
     assert_eq!(kinds(&received), ["leader", "leave"]);
-    let Message::PartyLeader(told) = &received[0] else { panic!() };
-    assert_eq!(told.presence.as_ref().map(|p| p.session_id.clone()), Some(cat.session.to_string()));
+    assert_eq!(leader(&received[0]), cat.session.to_string());
     // Who led and comes back is the youngest; a crash is a leave.
     world.joined(ann, &id).unwrap();
     world.close(cat);
     world.settle();
     let received = world.received(ann);
     assert_eq!(kinds(&received), ["party", "join", "leader", "leave"]);
-    let Message::PartyLeader(told) = &received[2] else { panic!() };
-    assert_eq!(told.presence.as_ref().map(|p| p.session_id.clone()), Some(ben.session.to_string()));
+    assert_eq!(leader(&received[2]), ben.session.to_string());
 }
 
 #[test]
@@ -221,13 +230,7 @@ fn a_closed_party_lets_everybody_go() {
 
 #[test]
 fn a_removed_member_is_told_so_and_no_more() {
-    let (mut world, [ann, ben, cat, _]) = world();
-    let id = world.created(ann, true, 4);
-    world.joined(ben, &id).unwrap();
-    world.joined(cat, &id).unwrap();
-    for guest in [ann, ben, cat] {
-        world.received(guest);
-    }
+    let (mut world, [ann, ben, cat, _], id) = party_of_three();
     assert_eq!(refused(world.asked(ben, &id, Ask::Remove(cat.named()))), PartyError::NotLeader);
     assert_eq!(refused(world.asked(ann, &id, Ask::Remove(ann.named()))), PartyError::RemoveSelf);
     world.asked(ann, &id, Ask::Remove(ben.named())).unwrap();
@@ -241,13 +244,7 @@ fn a_removed_member_is_told_so_and_no_more() {
 
 #[test]
 fn data_goes_to_all_others() {
-    let (mut world, [ann, ben, cat, dan]) = world();
-    let id = world.created(ann, true, 4);
-    world.joined(ben, &id).unwrap();
-    world.joined(cat, &id).unwrap();
-    for guest in [ann, ben, cat] {
-        world.received(guest);
-    }
+    let (mut world, [ann, ben, cat, dan], id) = party_of_three();
     world.asked(ben, &id, data("hello")).unwrap();
     for guest in [ann, cat] {
         let received = world.received(guest);
