@@ -7,8 +7,8 @@ use futures_util::future::{join, join_all};
 use kakera::{
     ids::UserId,
     leaderboards::{
-        Authority as By, LeaderboardError, Leaderboards, NewLeaderboard, Operator, SortOrder,
-        Submission, Unranked,
+        Authority as By, LeaderboardError, Leaderboards, Listing, NewLeaderboard, Operator,
+        SortOrder, Submission, Unranked,
     },
     params,
     storage::{Authority, ObjectDraft, ObjectId, Storage, StorageError},
@@ -134,6 +134,25 @@ on_both_databases! {
             }
         }
         assert_eq!(storage.count().await.unwrap(), 90);
+    }
+
+    async fn a_look_up_that_is_refused_costs_nobody_else_an_answer(bench: Bench) {
+        // Before the first day of PostgreSQL's calendar.
+        const NO_TIME: i64 = -300_000_000_000;
+        let boards = sum(&bench.store).await;
+        let me = new_id();
+        boards.add(me, 1).await.unwrap();
+        let list = async |n: usize| {
+            let expiry = if n % 10 == 3 { NO_TIME } else { 0 };
+            let listing = Listing { owners: vec![me], expiry, ..Listing::default() };
+            boards.0.records("sum", listing).await.map(|list| list.owner_records.len())
+        };
+        for (n, found) in join_all((0..100).map(list)).await.into_iter().enumerate() {
+            match found {
+                Ok(1) => assert_ne!(n % 10, 3, "{n}"),
+                other => assert_eq!(n % 10, 3, "{n}: {other:?}"),
+            }
+        }
     }
 
     async fn what_others_made_them_repeat_counts_once(bench: Bench) {

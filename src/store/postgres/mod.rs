@@ -11,6 +11,7 @@ mod connect;
 mod connection;
 mod convert;
 mod error;
+mod flight;
 mod gather;
 mod lookup;
 mod migrations;

@@ -35,6 +35,8 @@ pub(super) struct Work {
     pub(super) pool: Rc<Pool>,
     pub(super) gathered: Gathered,
     pub(super) lookups: Lookups,
+    /// How many wait for a connection at most, and in each queue of [flights](super::flight).
+    pub(super) queue_len_max: usize,
     pub(super) limit: Duration,
     seed: Cell<u64>,
 }
@@ -51,9 +53,10 @@ impl PgShard {
         let pool = Pool::new(database, shards, sockets, counters);
         let limit = Duration::from_millis(database.call_timeout_ms());
         let seed = Cell::new(runtime::clock().unix_micros() as u64);
-        let gathered = Gathered::new(database.queue_len_max());
-        let lookups = Lookups::new(database.queue_len_max());
-        Self { work: Rc::new(Work { pool, gathered, lookups, limit, seed }) }
+        let (gathered, lookups) = (Gathered::new(), Lookups::new());
+        let queue_len_max = database.queue_len_max();
+        let work = Work { pool, gathered, lookups, queue_len_max, limit, seed };
+        Self { work: Rc::new(work) }
     }
 
     pub(crate) fn counters(&self) -> &Rc<ShardCounters> {
