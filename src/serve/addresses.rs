@@ -1,6 +1,11 @@
 //! Where a node listens, and whether it may.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::{Config, SocketProtocol};
 
@@ -42,7 +47,7 @@ impl Addresses {
             },
         };
         // The shards share their ports (SO_REUSEPORT), and would share them with another process of the
-        // same user as well: binding alone, for a moment, tells whether somebody is there.
+        // same user as well: binding alone, for a moment, tells whether somebody listens there.
         let metrics = addresses.metrics.map(|address| ("metrics.prometheus_port", address));
         let all = [
             ("socket.port", addresses.http),
@@ -50,16 +55,25 @@ impl Addresses {
             ("console.port", addresses.console),
         ];
         for (key, address) in all.into_iter().chain(metrics) {
-            TcpListener::bind(address).map_err(|why| AddressError::Taken { key, address, why })?;
+            bind_alone(address).map_err(|why| AddressError::Taken { key, address, why })?;
         }
         Ok(addresses)
     }
 }
 
+/// Binds and does not listen: who connected meanwhile would be reset when this is dropped.
+fn bind_alone(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of a server that has just ended do not count.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
 fn host(key: &'static str, value: &str, protocol: SocketProtocol) -> Result<IpAddr, AddressError> {
     if value.is_empty() {
         // The unspecified IPv6 address takes IPv4 as well, where the host has IPv6 at all.
-        let has_ipv6 = || TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+        let has_ipv6 = || bind_alone((Ipv6Addr::UNSPECIFIED, 0).into()).is_ok();
         return Ok(match protocol {
             SocketProtocol::V6 => Ipv6Addr::UNSPECIFIED.into(),
             SocketProtocol::Both if has_ipv6() => Ipv6Addr::UNSPECIFIED.into(),
@@ -84,6 +98,8 @@ fn host(key: &'static str, value: &str, protocol: SocketProtocol) -> Result<IpAd
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
 
     fn config(port: u16) -> Config {
@@ -100,6 +116,13 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         let error = Addresses::of(&config(port)).unwrap_err();
         assert!(error.to_string().starts_with("socket.port: cannot listen on"), "{error}");
+    }
+
+    #[test]
+    fn nobody_gets_a_connection_before_the_shards_listen() {
+        let bound = bind_alone((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = bound.local_addr().unwrap().as_socket().unwrap();
+        assert!(TcpStream::connect(address).is_err());
     }
 
     #[test]
