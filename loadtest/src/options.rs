@@ -64,8 +64,15 @@ pub struct Options {
 pub struct Target {
     /// As it was given.
     pub name: String,
-    pub address: SocketAddr,
+    /// What the name stands for; a run goes to the first that accepts.
+    pub addresses: Vec<SocketAddr>,
     pub pid: Option<u32>,
+}
+
+impl Target {
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
 }
 
 impl FromStr for Target {
@@ -78,14 +85,19 @@ impl FromStr for Target {
             }
             None => (text, None),
         };
-        Ok(Self { name: host.to_owned(), address: address(host)?, pid })
+        Ok(Self { name: host.to_owned(), addresses: addresses(host)?, pid })
     }
 }
 
+/// At least one.
+fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
+    let found = text.to_socket_addrs().map_err(|error| format!("{error}, as in 127.0.0.1:7350"))?;
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() { Err(format!("{text} has no address")) } else { Ok(found) }
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let mut found =
-        text.to_socket_addrs().map_err(|error| format!("{error}, as in 127.0.0.1:7350"))?;
-    found.next().ok_or_else(|| format!("{text} has no address"))
+    Ok(addresses(text)?[0])
 }
 
 pub fn seconds(text: &str) -> Result<Duration, String> {
@@ -107,7 +119,7 @@ mod tests {
     fn a_target_may_carry_its_process() {
         let target: Target = "127.0.0.1:7350@42".parse().unwrap();
         assert_eq!((target.name.as_str(), target.pid), ("127.0.0.1:7350", Some(42)));
-        assert_eq!("localhost:1".parse::<Target>().unwrap().address.port(), 1);
+        assert_eq!("localhost:1".parse::<Target>().unwrap().address().port(), 1);
         for wrong in ["", "127.0.0.1", "127.0.0.1:1@me"] {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");
         }

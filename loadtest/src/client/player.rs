@@ -41,7 +41,7 @@ struct Claims {
 impl Account {
     /// Signs in over a new connection; makes the account when there is none.
     pub async fn sign_in(options: &Options, device: &str) -> Result<Self> {
-        let mut http = Http::open(options.target.address, &options.key).await?;
+        let mut http = Http::open(options.target.address(), &options.key).await?;
         let token = http.token(device).await?;
         Self::of(device, token)
     }
@@ -83,7 +83,7 @@ impl Account {
     pub async fn connect(&self, options: &Options, appear_online: bool) -> Result<Player> {
         let token = self.token();
         let opening = Opening {
-            target: options.target.address,
+            target: options.target.address(),
             format: options.format,
             token: &token,
             appear_online,

@@ -1,6 +1,7 @@
 //! One run: threads, their start together, and what came of it.
 
 pub mod compare;
+mod reach;
 mod watch;
 
 use std::{
@@ -82,6 +83,9 @@ struct Together {
 /// together.
 pub fn run(options: &Arc<Options>) -> Result<Outcome> {
     let pid = options.target.pid.or(options.pid);
+    let target = reach::reach(&options.target, pid)?;
+    let options = &Arc::new(Options { target, ..Options::clone(options) });
+    eprintln!("{} against {}: setting up ...", options.scenario.name(), options.target.name);
     let usage = || pid.map(Usage::of).transpose();
     let before = usage()?;
     let threads = options.threads.max(1);

@@ -104,7 +104,7 @@ struct Day {
 impl Day {
     async fn live(mut self, device: String, due: Instant) -> Result<()> {
         let options = &self.stage.options;
-        let mut http = Http::open(options.target.address, &options.key).await?;
+        let mut http = Http::open(options.target.address(), &options.key).await?;
         let account = Account::of(&device, http.token(&device).await?)?;
         self.stage.done("sign-in", due.elapsed());
         self.look_around(&mut http, &account).await?;

@@ -123,7 +123,7 @@ async fn attack(stage: &Stage, account: &Account, chance: &mut fastrand::Rng) ->
 }
 
 async fn over_tcp(stage: &Stage, bytes: &[u8]) -> Result<()> {
-    let mut stream = connect(stage.options.target.address, None).await?;
+    let mut stream = connect(stage.options.target.address(), None).await?;
     stream.write_all(bytes).await?;
     let mut answer = Vec::new();
     // A head without end is left after a moment; the server must not wait for it forever either.

@@ -14,7 +14,7 @@ use crate::client::{
 pub async fn connections(stage: &Stage, count: usize) -> Result<Vec<Http>> {
     let mut connections = Vec::with_capacity(count);
     for _ in 0..count {
-        connections.push(Http::open(stage.options.target.address, &stage.options.key).await?);
+        connections.push(Http::open(stage.options.target.address(), &stage.options.key).await?);
     }
     Ok(connections)
 }

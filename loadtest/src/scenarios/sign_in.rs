@@ -85,7 +85,7 @@ impl Desk {
         if !self.grpc {
             return Ok(Lines::Http(connections(stage, count).await?));
         }
-        let mut address: SocketAddr = stage.options.target.address;
+        let mut address: SocketAddr = stage.options.target.address();
         address.set_port(address.port().saturating_sub(1));
         let mut lines = Vec::with_capacity(count);
         for _ in 0..count {

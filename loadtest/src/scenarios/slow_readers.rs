@@ -49,7 +49,7 @@ impl Story for SlowReaders {
             let mut slow = Vec::with_capacity(self.slow);
             for account in accounts(stage, self.slow).await? {
                 let opening = Opening {
-                    target: stage.options.target.address,
+                    target: stage.options.target.address(),
                     format: stage.options.format,
                     token: &account.token(),
                     appear_online: false,
