@@ -4,6 +4,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -11,6 +12,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// Connections from one loopback address before the next is taken: under the default range of ports.
 const CONNECTIONS_PER_ADDRESS: u32 = 20_000;
+
+/// How long a server may take to accept.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Addresses that take turns: 127.0.0.1 and up.
 const ADDRESSES: u32 = 200;
@@ -34,7 +38,9 @@ async fn open(target: SocketAddr, receive_bytes: Option<u32>) -> io::Result<TcpS
             socket.bind(SocketAddr::new(address.into(), 0))?;
         }
     }
-    let stream = socket.connect(target).await?;
+    let stream = tokio::time::timeout(CONNECT_TIME_MAX, socket.connect(target))
+        .await
+        .map_err(|_| io::ErrorKind::TimedOut)??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

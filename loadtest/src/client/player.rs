@@ -89,7 +89,7 @@ impl Account {
             appear_online,
             receive_bytes: None,
         };
-        Ok(Player { socket: Socket::open(opening).await?, asked: 0 })
+        Ok(Player::over(Socket::open(opening).await?))
     }
 }
 
@@ -101,6 +101,10 @@ pub struct Player {
 }
 
 impl Player {
+    pub fn over(socket: Socket) -> Self {
+        Self { socket, asked: 0 }
+    }
+
     /// Sends a request and waits for the reply with its `cid`, passing over what else comes. A reply may
     /// be empty: a bare acknowledgement.
     pub async fn ask(&mut self, message: Message) -> Result<Result<Option<Message>, Error>> {

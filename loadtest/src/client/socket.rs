@@ -269,8 +269,9 @@ fn closed(payload: &[u8]) -> String {
     }
 }
 
+/// The other end of a socket, in tests.
 #[cfg(test)]
-mod tests {
+pub mod pretended {
     use std::net::Ipv4Addr;
 
     use tokio::net::TcpListener;
@@ -278,7 +279,7 @@ mod tests {
     use super::*;
 
     /// A socket, and the other end of its connection after the handshake.
-    async fn opened() -> (Socket, TcpStream) {
+    pub async fn opened() -> (Socket, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let target = listener.local_addr().unwrap();
         let serve = async {
@@ -295,6 +296,45 @@ mod tests {
         let (socket, stream) = tokio::join!(Socket::open(opening), serve);
         (socket.unwrap(), stream)
     }
+
+    /// Sends each of the first `count` messages back as it came, unmasked, and is silent afterwards. Messages are
+    /// shorter than 64 KiB. Ends with the connection, or when it has fallen silent.
+    pub async fn repeat(mut stream: TcpStream, count: usize) -> TcpStream {
+        let mut input = Vec::new();
+        for _ in 0..count {
+            let (header, length) = loop {
+                let short = input.get(1).map(|second: &u8| usize::from(second & 0x7f));
+                let frame = match short {
+                    Some(126) => input
+                        .get(2..4)
+                        .map(|length| (8, usize::from(u16::from_be_bytes([length[0], length[1]])))),
+                    Some(short) => Some((6, short)),
+                    None => None,
+                };
+                match frame {
+                    Some((header, length)) if input.len() >= header + length => {
+                        break (header, length);
+                    }
+                    _ if matches!(stream.read_buf(&mut input).await, Ok(1..)) => {}
+                    _ => return stream,
+                }
+            };
+            let mut reply = input[..header - MASK.len()].to_vec();
+            reply[1] &= 0x7f;
+            let payload = input[header..header + length].iter().zip(MASK.iter().cycle());
+            reply.extend(payload.map(|(byte, mask)| byte ^ mask));
+            input.drain(..header + length);
+            if stream.write_all(&reply).await.is_err() {
+                return stream;
+            }
+        }
+        stream
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{pretended::opened, *};
 
     #[tokio::test]
     async fn frames_that_come_in_pieces_are_handed_out_whole() {

@@ -23,6 +23,8 @@ pub struct Measure {
     pub notes: BTreeMap<&'static str, u64>,
     /// What each of the senders that compete got done.
     pub shares: Vec<u64>,
+    /// How late this program's own sends left; nothing without a clock that they go by.
+    pub late: Option<Series>,
     slice: Slice,
 }
 
@@ -42,6 +44,19 @@ impl Measure {
     pub fn error(&mut self, kind: impl Into<String>) {
         self.errors_of(kind.into(), 1);
         self.slice.errors += 1;
+    }
+
+    /// Several of the same kind; none is no error.
+    pub fn errors(&mut self, kind: &'static str, count: u64) {
+        if count > 0 {
+            self.errors_of(kind.to_owned(), count);
+            self.slice.errors += count;
+        }
+    }
+
+    /// One of this program's own sends by the clock left so long after it was due.
+    pub fn sent_late(&mut self, late: Duration) {
+        self.late.get_or_insert_with(|| Series::new("sent late")).record(late);
     }
 
     pub fn note(&mut self, what: &'static str) {
@@ -82,6 +97,9 @@ impl Measure {
             *self.notes.entry(what).or_default() += count;
         }
         self.shares.extend_from_slice(&other.shares);
+        if let Some(late) = &other.late {
+            self.late.get_or_insert_with(|| Series::new(late.kind)).merge(late);
+        }
     }
 
     /// What was counted since the last call, for the plot over time.
@@ -128,6 +146,10 @@ mod tests {
         assert!((read.ms(50.0) - 50.0).abs() < 0.1, "{}", read.ms(50.0));
         assert!((read.ms(99.0) - 99.0).abs() < 0.1, "{}", read.ms(99.0));
         assert!((one.overall().ms(100.0) - 3000.0).abs() < 3.0);
+        assert!(one.late.is_none());
+        two.sent_late(Duration::from_millis(4));
+        one.merge(&two);
+        assert!((one.late.unwrap().ms(99.0) - 4.0).abs() < 0.1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use tokio::task::JoinSet;
 
 use super::{Clock, Stage};
@@ -21,6 +21,21 @@ pub const OPENING_MAX: usize = 64;
 
 /// How long a story's tasks may take after its end for what is under way.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the server may take over one answer while a scenario is set up.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Waits for an answer during the set-up, but not forever.
+pub async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    within(ANSWER_TIME_MAX, answer).await
+}
+
+async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let answer = tokio::time::timeout(limit, answer).await;
+    answer.unwrap_or_else(|_| {
+        Err(anyhow!("the server gave no answer for {} s during the set-up", limit.as_secs()))
+    })
+}
 
 /// Makes `count` new players' accounts.
 pub async fn accounts(stage: &Stage, count: usize) -> Result<Vec<Account>> {
@@ -48,7 +63,7 @@ pub async fn connect_all(stage: &Stage, accounts: &[Account]) -> Result<Vec<Play
 async fn in_batches<T, R>(items: &[T], each: impl AsyncFn(&T) -> Result<R>) -> Result<Vec<R>> {
     let mut results = Vec::with_capacity(items.len());
     for batch in items.chunks(OPENING_MAX) {
-        for result in join_all(batch.iter().map(|item| each(item))).await {
+        for result in join_all(batch.iter().map(|item| in_time(each(item)))).await {
             results.push(result?);
         }
     }
@@ -111,4 +126,18 @@ pub fn new_device() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     format!("load-{:x}-{nanos:x}-{:x}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_ends_the_set_up() {
+        let error = within(Duration::from_millis(1), pending::<Result<()>>()).await.unwrap_err();
+        assert!(error.to_string().contains("no answer"), "{error}");
+        assert_eq!(in_time(async { Ok(1) }).await.unwrap(), 1);
+    }
 }

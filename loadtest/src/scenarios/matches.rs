@@ -1,16 +1,18 @@
 //! Relayed matches: every player tells the others where it is.
 
-use std::time::Instant;
+use std::{cell::Cell, collections::VecDeque, rc::Rc, time::Instant};
 
 use anyhow::Result;
 use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::{Tasks, players},
+    cast::{Tasks, in_time, players},
+    deliveries::{Ledger, judge_oldest},
 };
 use crate::{
     client::{codec::Format, envelopes, player::Player, stamp::Stamp},
+    options::rate,
     pace::Pace,
 };
 
@@ -23,7 +25,7 @@ pub struct Matches {
     players: usize,
     /// Messages a second of each player; absent: to saturation, in lockstep: a player sends again when
     /// it has heard as much from the others.
-    #[arg(long)]
+    #[arg(long, value_parser = rate)]
     hz: Option<f64>,
     /// Bytes of each message's data.
     #[arg(long, default_value_t = 32)]
@@ -52,7 +54,7 @@ impl Story for Matches {
                     "" => envelopes::create_match(),
                     id => envelopes::join_match(id),
                 };
-                id = player.enter_match(enter).await?;
+                id = in_time(player.enter_match(enter)).await?;
             }
             tables.push(Table { id, players });
         }
@@ -63,9 +65,11 @@ impl Story for Matches {
         let mut tasks = Tasks::new(stage);
         for (index, table) in cast.into_iter().enumerate() {
             let seats = table.players.len();
+            let ledger = Ledger::new(seats);
             for (seat, player) in table.players.into_iter().enumerate() {
                 let seat_of = Seat {
                     player,
+                    ledger: Rc::clone(&ledger),
                     others: seats as u64 - 1,
                     id: table.id.clone(),
                     size: self.size,
@@ -90,6 +94,7 @@ impl Story for Matches {
 /// A player at its match.
 struct Seat {
     player: Player,
+    ledger: Rc<Ledger>,
     others: u64,
     id: String,
     size: usize,
@@ -106,35 +111,47 @@ impl Seat {
     }
 
     async fn send_at(mut self, mut pace: Pace) -> Result<()> {
+        let (sender, heard, mut sent) = (self.ledger.sender(), Cell::new(0), 0);
         loop {
             let due = pace.peek().min(self.clock.end);
-            let heard = |payload: &[u8]| {
-                heard(&self.stamp, &self.stage, payload);
-            };
             if due > Instant::now() {
-                self.player.listen_until_due(due, heard).await?;
+                let each = |payload: &[u8]| hears(&heard, &self.stamp, &self.stage, payload);
+                self.player.listen_until_due(due, each).await?;
             }
             if self.clock.is_over() {
-                return Ok(());
+                break;
             }
-            let message = self.message(pace.advance());
+            let due = pace.advance();
+            let message = self.message(due);
+            self.stage.sends_due(due);
+            sender.sends();
+            sent += 1;
             self.player.socket.send_payload(&message).await?;
         }
+        drop(sender);
+        self.hear_the_rest(&heard, sent).await
     }
 
     /// Round after round, at most `depth` ahead of what it heard.
     async fn keep_step(mut self, depth: u64) -> Result<()> {
-        let (mut sent, mut heard_count) = (0, 0);
+        let (sender, heard, mut sent) = (self.ledger.sender(), Cell::new(0), 0);
+        // When its rounds began that are not answered yet, the oldest first.
+        let mut rounds = VecDeque::new();
         while !self.clock.is_over() {
-            while sent < heard_count / self.others + depth {
-                let message = self.message(Instant::now());
+            let answered = heard.get() / self.others;
+            while rounds.len() as u64 > sent - answered.min(sent) {
+                rounds.pop_front();
+            }
+            while sent < answered + depth {
+                let now = Instant::now();
+                let message = self.message(now);
                 self.player.socket.queue_payload(&message);
+                rounds.push_back(now);
+                sender.sends();
                 sent += 1;
             }
             self.player.socket.flush().await?;
-            let each = |payload: &[u8]| {
-                heard_count += u64::from(heard(&self.stamp, &self.stage, payload));
-            };
+            let each = |payload: &[u8]| hears(&heard, &self.stamp, &self.stage, payload);
             // Others may have stopped at the end, with this one's round half heard.
             let drain = self.player.socket.drain(each);
             match tokio::time::timeout_at(self.clock.end.into(), drain).await {
@@ -142,16 +159,23 @@ impl Seat {
                 Err(_time_is_up) => break,
             }
         }
+        judge_oldest(&self.stage, rounds.front());
         self.stage.sender_did(sent);
-        Ok(())
+        drop(sender);
+        self.hear_the_rest(&heard, sent).await
+    }
+
+    async fn hear_the_rest(mut self, heard: &Cell<u64>, own: u64) -> Result<()> {
+        let each = |payload: &[u8]| hears(heard, &self.stamp, &self.stage, payload);
+        let at = (&self.stage, self.clock);
+        self.ledger.hear_the_rest((&mut self.player, own), heard, each, at).await
     }
 }
 
 /// Counts a delivery.
-fn heard(stamp: &Stamp, stage: &Stage, payload: &[u8]) -> bool {
-    let due = stamp.due(payload);
-    if let Some(due) = due {
+fn hears(heard: &Cell<u64>, stamp: &Stamp, stage: &Stage, payload: &[u8]) {
+    if let Some(due) = stamp.due(payload) {
         stage.done("delivery", due.elapsed());
+        heard.set(heard.get() + 1);
     }
-    due.is_some()
 }

@@ -5,6 +5,7 @@
 mod account;
 mod cast;
 mod churn;
+mod deliveries;
 mod echo;
 mod game_day;
 mod idle;

@@ -5,13 +5,13 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{Clock, Stage};
-use crate::pace::Pace;
+use crate::{options::rate, pace::Pace};
 
 /// How often things are due.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Rate {
     /// How many a second in total; absent: as fast as the answers come.
-    #[arg(long)]
+    #[arg(long, value_parser = rate)]
     pub rate: Option<f64>,
     /// With a rate: at random intervals (a Poisson process) instead of even ones.
     #[arg(long, requires = "rate")]
@@ -22,6 +22,7 @@ pub struct Rate {
 pub struct Turns {
     pace: Option<Pace>,
     clock: Clock,
+    stage: Stage,
 }
 
 impl Rate {
@@ -35,7 +36,7 @@ impl Rate {
                 Pace::even(clock.start, rate, index as f64 / count as f64)
             }
         });
-        Turns { pace, clock }
+        Turns { pace, clock, stage: stage.clone() }
     }
 }
 
@@ -50,6 +51,12 @@ impl Turns {
             self.clock.wait_until(self.clock.end).await;
             return None;
         }
-        Some(pace.due().await)
+        // One that is late already waited for its sender's last answer: that is the server's doing.
+        let is_on_time = pace.peek() > Instant::now();
+        let due = pace.due().await;
+        if is_on_time {
+            self.stage.sends_due(due);
+        }
+        Some(due)
     }
 }

@@ -1,13 +1,14 @@
 //! Chat rooms: what fan-out costs. Some members of each room send, all members hear it.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{cell::Cell, collections::VecDeque, rc::Rc, time::Instant};
 
 use anyhow::Result;
 use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::{Tasks, join_all, players},
+    cast::{Tasks, in_time, join_all, players},
+    deliveries::{Ledger, judge_oldest},
     pacing::Rate,
 };
 use crate::{
@@ -31,7 +32,7 @@ pub struct Rooms {
     #[arg(long, default_value_t = 64)]
     size: usize,
     /// Messages of a sender that it has not heard yet itself, without a rate.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 4)]
     depth: usize,
     /// The rate counts deliveries: each message has one for every member.
     #[command(flatten)]
@@ -56,7 +57,8 @@ impl Story for Rooms {
         let senders = self.senders.clamp(1, self.members.max(1));
         let count = cast.len() * senders;
         for (index, room) in cast.into_iter().enumerate() {
-            let line = Line::new(&room.channel, self.size, stage, clock);
+            let ledger = Ledger::new(senders.min(room.members.len()));
+            let line = Line::new(&room.channel, self.size, ledger, (stage, clock));
             for (seat, player) in room.members.into_iter().enumerate() {
                 let (line, depth) = (line.clone(), self.depth);
                 let sends = stage.rate(self.rate.rate).map(|rate| rate / self.members as f64);
@@ -88,7 +90,8 @@ pub async fn fill_rooms(stage: &Stage, count: usize, members: usize) -> Result<V
     for room in 0..count {
         let mut members = players(stage, members).await?;
         let name = format!("{run}-{room}");
-        let joined = members.iter_mut().map(|player| player.join(envelopes::join_room(&name)));
+        let joined =
+            members.iter_mut().map(|player| in_time(player.join(envelopes::join_room(&name))));
         let mut channel = String::new();
         for id in join_all(joined).await {
             channel = id?;
@@ -103,6 +106,7 @@ pub async fn fill_rooms(stage: &Stage, count: usize, members: usize) -> Result<V
 pub struct Line {
     channel: String,
     size: usize,
+    ledger: Rc<Ledger>,
     format: Format,
     stamp: Stamp,
     stage: Stage,
@@ -110,10 +114,16 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn new(channel: &str, size: usize, stage: &Stage, clock: Clock) -> Self {
+    pub fn new(
+        channel: &str,
+        size: usize,
+        ledger: Rc<Ledger>,
+        (stage, clock): (&Stage, Clock),
+    ) -> Self {
         Self {
             channel: channel.to_owned(),
             size,
+            ledger,
             format: stage.options.format,
             stamp: Stamp::new(clock.start),
             stage: stage.clone(),
@@ -133,27 +143,38 @@ impl Line {
         Some(due)
     }
 
-    pub async fn listen(self, mut player: Player) -> Result<()> {
+    /// Hears all that its room is told, and what is late after the end.
+    pub async fn listen(self, player: Player) -> Result<()> {
+        self.listen_on(player, &Cell::new(0)).await
+    }
+
+    async fn listen_on(self, mut player: Player, count: &Cell<u64>) -> Result<()> {
         let heard = |payload: &[u8]| {
-            self.heard(payload);
+            count.set(count.get() + u64::from(self.heard(payload).is_some()));
         };
-        player.listen_until(self.clock.end, heard).await
+        player.listen_until(self.clock.end, heard).await?;
+        let at = (&self.stage, self.clock);
+        self.ledger.hear_the_rest((&mut player, 0), count, heard, at).await
     }
 
     /// Sends the next message as soon as it hears an earlier one of its own, `depth` of them on their way.
     async fn speak_when_heard(self, mut player: Player, depth: usize) -> Result<()> {
         let (mut under_way, mut sent) = (VecDeque::with_capacity(depth), 0);
+        let (sender, count) = (self.ledger.sender(), Cell::new(0));
         while !self.clock.is_over() {
             while under_way.len() < depth {
                 let now = Instant::now();
                 player.socket.queue_payload(&self.message(now));
                 under_way.push_back(now);
+                sender.sends();
                 sent += 1;
             }
             player.socket.flush().await?;
             // A message is known by when it was due, to the nanosecond.
             let heard = |payload: &[u8]| {
-                if self.heard(payload).is_some_and(|due| under_way.front() == Some(&due)) {
+                let Some(due) = self.heard(payload) else { return };
+                count.set(count.get() + 1);
+                if under_way.front() == Some(&due) {
                     under_way.pop_front();
                 }
             };
@@ -162,21 +183,71 @@ impl Line {
                 Err(_time_is_up) => break,
             }
         }
+        judge_oldest(&self.stage, under_way.front());
         self.stage.sender_did(sent);
-        Ok(())
+        drop(sender);
+        self.listen_on(player, &count).await
     }
 
     pub async fn speak_by_the_clock(self, mut player: Player, mut pace: Pace) -> Result<()> {
+        let (sender, count) = (self.ledger.sender(), Cell::new(0));
         while pace.peek() < self.clock.end {
             let due = pace.advance();
             let heard = |payload: &[u8]| {
-                self.heard(payload);
+                count.set(count.get() + u64::from(self.heard(payload).is_some()));
             };
             if due > Instant::now() {
                 player.listen_until_due(due, heard).await?;
             }
-            player.socket.send_payload(&self.message(due)).await?;
+            let message = self.message(due);
+            self.stage.sends_due(due);
+            sender.sends();
+            player.socket.send_payload(&message).await?;
         }
-        self.listen(player).await
+        drop(sender);
+        self.listen_on(player, &count).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::{client::socket::pretended, options::Options, scenarios::Share};
+
+    /// Plays one member of a room, who speaks for that long, against a server that `repeats` as many times as given
+    /// what it is told, and then hangs. Gives the run's deliveries and errors.
+    async fn spoken_to(repeats: usize, time: Duration) -> (u64, Vec<String>) {
+        let options = Arc::new(Options::parse_from(["loadtest", "rooms"]));
+        let (tell, _events) = std::sync::mpsc::sync_channel(1);
+        let share = Share { index: 0, threads: 1, start: &|is_ready| is_ready, tell: &tell };
+        let stage = Stage::new(&options, &share);
+        let (socket, server) = pretended::opened().await;
+        let clock = Clock::starting_now(time);
+        let ledger = Ledger::with_grace(1, Duration::from_millis(50));
+        let line = Line::new("room", 64, ledger, (&stage, clock));
+        let speak = line.speak_when_heard(Player::over(socket), 1);
+        let (spoken, _server) = tokio::join!(speak, pretended::repeat(server, repeats));
+        spoken.unwrap();
+        let measure = stage.into_measure();
+        (measure.done_total(), measure.errors.into_keys().collect())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_owes_its_deliveries_and_is_told_to_have_stalled() {
+        let (heard, errors) = spoken_to(3, Duration::from_millis(1300)).await;
+        assert_eq!(heard, 3);
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert_eq!(errors[0], "deliveries that never came");
+        assert!(errors[1].starts_with("held up"), "{errors:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_at_the_end_is_waited_for_and_no_error() {
+        let (heard, errors) = spoken_to(usize::MAX, Duration::from_millis(30)).await;
+        assert!(heard > 0 && errors.is_empty(), "{heard} {errors:?}");
     }
 }

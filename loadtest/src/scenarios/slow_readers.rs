@@ -5,7 +5,8 @@ use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::{Tasks, accounts},
+    cast::{Tasks, accounts, in_time},
+    deliveries::Ledger,
     rooms::{Line, Room, fill_rooms},
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         envelopes,
         socket::{Opening, Socket},
     },
+    options::rate,
     pace::Pace,
 };
 
@@ -35,7 +37,7 @@ pub struct SlowReaders {
     #[arg(long, default_value_t = 512)]
     size: usize,
     /// Messages a second in each room.
-    #[arg(long, default_value_t = 100.0)]
+    #[arg(long, default_value = "100", value_parser = rate)]
     hz: f64,
 }
 
@@ -55,7 +57,7 @@ impl Story for SlowReaders {
                     appear_online: false,
                     receive_bytes: Some(SLOW_RECEIVE_BYTES),
                 };
-                let mut socket = Socket::open(opening).await?;
+                let mut socket = in_time(Socket::open(opening)).await?;
                 socket.send("1", envelopes::join_room(&room.name)).await?;
                 slow.push(socket);
             }
@@ -68,7 +70,8 @@ impl Story for SlowReaders {
         let mut tasks = Tasks::new(stage);
         let count = cast.len();
         for (index, (room, slow)) in cast.into_iter().enumerate() {
-            let line = Line::new(&room.channel, self.size, stage, clock);
+            let ledger = Ledger::new(room.members.len().min(1));
+            let line = Line::new(&room.channel, self.size, ledger, (stage, clock));
             let pace = Pace::even(clock.start, self.hz, index as f64 / count as f64);
             let mut members = room.members.into_iter();
             if let Some(speaker) = members.next() {

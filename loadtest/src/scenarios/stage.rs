@@ -95,6 +95,15 @@ impl Stage {
         self.measure.borrow_mut().error(kind);
     }
 
+    pub fn errors(&self, kind: &'static str, count: u64) {
+        self.measure.borrow_mut().errors(kind, count);
+    }
+
+    /// What was due then leaves now.
+    pub fn sends_due(&self, due: Instant) {
+        self.measure.borrow_mut().sent_late(due.elapsed());
+    }
+
     pub fn note(&self, what: &'static str) {
         self.measure.borrow_mut().note(what);
     }
