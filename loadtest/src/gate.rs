@@ -29,9 +29,22 @@ enum Figure {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Relation {
     Below,
+    AtMost,
     Equal,
+    AtLeast,
     Above,
 }
+
+/// Every way to write a relation; `<=` before `<`.
+const RELATIONS: [(&str, Relation); 7] = [
+    ("<=", Relation::AtMost),
+    ("=<", Relation::AtMost),
+    (">=", Relation::AtLeast),
+    ("=>", Relation::AtLeast),
+    ("<", Relation::Below),
+    (">", Relation::Above),
+    ("=", Relation::Equal),
+];
 
 impl Gate {
     /// The conditions that the outcome does not meet, each with what was measured.
@@ -47,6 +60,8 @@ impl Gate {
                 };
                 let holds = match condition.relation {
                     Relation::Below => value < condition.bound,
+                    Relation::AtMost => value <= condition.bound,
+                    Relation::AtLeast => value >= condition.bound,
                     Relation::Equal => (value - condition.bound).abs() < f64::EPSILON,
                     Relation::Above => value > condition.bound,
                 };
@@ -94,15 +109,15 @@ impl FromStr for Gate {
 }
 
 fn condition(text: &str) -> Result<Condition, String> {
-    let at = text
-        .find(['<', '=', '>'])
-        .ok_or_else(|| format!("\"{text}\" has none of < = >, as in p99<20ms"))?;
-    let relation = match text.as_bytes()[at] {
-        b'<' => Relation::Below,
-        b'=' => Relation::Equal,
-        _ => Relation::Above,
+    let found = text.find(['<', '=', '>']).and_then(|at| {
+        let (name, rest) = text.split_at(at);
+        let (sign, relation) = RELATIONS.iter().find(|(sign, _)| rest.starts_with(sign))?;
+        Some((name.trim(), *relation, rest[sign.len()..].trim()))
+    });
+    let Some((name, relation, bound)) = found else {
+        return Err(format!("\"{text}\" has none of < <= = >= >, as in p99<20ms"));
     };
-    let figure = match &text[..at] {
+    let figure = match name {
         "errors" => Figure::Errors,
         "rate" => Figure::RatePerSecond,
         "cpu-rate" => Figure::RatePerCpuSecond,
@@ -117,24 +132,44 @@ fn condition(text: &str) -> Result<Condition, String> {
                 format!("\"{percentile}\" is none of p50, p99, p99.9, errors, rate, cpu-rate, share, rss")
             })?,
     };
-    let bound = bound(&text[at + 1..]).ok_or_else(|| format!("\"{text}\" has no bound"))?;
+    let bound = figure.bound(bound).map_err(|why| format!("\"{text}\": {why}"))?;
     Ok(Condition { text: text.to_owned(), figure, relation, bound })
 }
 
-/// A number with an optional unit; times come out in milliseconds, sizes in bytes.
-fn bound(text: &str) -> Option<f64> {
-    const UNITS: [(&str, f64); 7] = [
-        ("GiB", 1024.0 * 1024.0 * 1024.0),
-        ("MiB", 1024.0 * 1024.0),
-        ("KiB", 1024.0),
-        ("us", 0.001),
-        ("ms", 1.0),
-        ("s", 1000.0),
-        ("", 1.0),
-    ];
-    UNITS.iter().find_map(|(unit, factor)| {
-        text.strip_suffix(unit)?.trim().parse::<f64>().ok().map(|number| number * factor)
-    })
+impl Figure {
+    /// The units that a bound of this figure is given in, and what they are in its own: milliseconds, bytes.
+    fn units(self) -> &'static [(&'static str, f64)] {
+        match self {
+            Self::LatencyMs(_) => &[("us", 0.001), ("ms", 1.0), ("s", 1000.0)],
+            Self::ResidentBytes => {
+                &[("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1024.0), ("B", 1.0)]
+            }
+            Self::Errors | Self::RatePerSecond | Self::RatePerCpuSecond | Self::Fairness => {
+                &[("", 1.0)]
+            }
+        }
+    }
+
+    /// A number with its unit, or why it is none.
+    fn bound(self, text: &str) -> Result<f64, String> {
+        let units = self.units();
+        let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(at);
+        let number: f64 = number
+            .trim()
+            .parse()
+            .map_err(|_| format!("\"{text}\" does not begin with a number"))?;
+        let known = units.iter().find(|(name, _)| *name == unit);
+        known.map(|(_, factor)| number * factor).ok_or_else(|| {
+            let names: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
+            match names.join(", ") {
+                none if none.is_empty() => {
+                    format!("\"{unit}\" is too much: this figure has no unit")
+                }
+                names => format!("a bound with one of the units {names} is due"),
+            }
+        })
+    }
 }
 
 #[cfg(test)]
@@ -157,8 +192,29 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "p99", "p200<1", "speed<3", "errors=", "p99<fastms"] {
+        for text in
+            ["", "p99", "p200<1ms", "speed<3", "errors=", "p99<fastms", "p99<=", "errors<>1"]
+        {
             assert!(text.parse::<Gate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_may_belong_and_spaces_do_not_matter() {
+        let gate: Gate = " p99 <= 20 ms , rate>=1000,errors = 0".parse().unwrap();
+        let read: Vec<(Relation, f64)> = gate.0.iter().map(|c| (c.relation, c.bound)).collect();
+        let expected =
+            [(Relation::AtMost, 20.0), (Relation::AtLeast, 1000.0), (Relation::Equal, 0.0)];
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_bound_has_a_unit_of_its_figure_and_no_other() {
+        for (text, word) in
+            [("p99<20", "ms"), ("p99<2GiB", "ms"), ("rss<20ms", "MiB"), ("errors<1s", "no unit")]
+        {
+            let refusal = text.parse::<Gate>().unwrap_err();
+            assert!(refusal.contains(text) && refusal.contains(word), "{refusal}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod alarm;
 mod client;
 mod gate;
 mod measure;
+mod open_files;
 mod options;
 mod pace;
 mod report;
@@ -19,7 +20,7 @@ mod server;
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 
 use client::trouble;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         eprintln!("{panic}");
         std::process::exit(EXIT_PANIC);
     }));
+    open_files::raise();
     match perform(&Arc::new(Options::parse())) {
         Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
         Ok(failures) => {
@@ -58,6 +60,9 @@ fn main() -> ExitCode {
 /// Runs, reports, and gives what fails the run: what the gate does not let pass, and nothing done at all.
 fn perform(options: &Arc<Options>) -> Result<Vec<String>> {
     let report = match (&options.compare, &options.scenario) {
+        (Some(_), Scenario::Soak(_)) => {
+            bail!("the soak judges one server: give its target, without --compare")
+        }
         (Some(targets), _) if let [a, b] = targets.as_slice() => {
             Report::of_two(options, compare(options, a, b)?)
         }
@@ -70,8 +75,11 @@ fn perform(options: &Arc<Options>) -> Result<Vec<String>> {
     if measures().all(|measure| measure.done_total() == 0 && measure.errors_total() > 0) {
         return Ok(vec!["nothing was done, every attempt failed".to_owned()]);
     }
-    let failures = |gate: &gate::Gate| {
-        report.outcomes.iter().flat_map(|outcome| gate.failures(outcome)).collect()
-    };
-    Ok(options.pass.as_ref().map_or_else(Vec::new, failures))
+    let gate = options.pass.iter().flat_map(|gate| {
+        report.outcomes.iter().enumerate().flat_map(|(index, outcome)| {
+            let turn = report.turn(index);
+            gate.failures(outcome).into_iter().map(move |failure| format!("{turn}{failure}"))
+        })
+    });
+    Ok(report.broken_off.iter().cloned().chain(gate).collect())
 }

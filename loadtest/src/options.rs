@@ -35,7 +35,7 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", value_parser = address, global = true)]
     pub metrics: Option<SocketAddr>,
     /// How long to measure, in seconds, after everything is connected.
-    #[arg(long, default_value = "10", value_parser = seconds, global = true)]
+    #[arg(long, default_value = "10", value_parser = some_seconds, global = true)]
     pub duration: Duration,
     /// Generator threads; connections are spread over them.
     #[arg(long, default_value_t = 1, global = true)]
@@ -100,9 +100,35 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     Ok(addresses(text)?[0])
 }
 
+/// More things a second than any generator makes.
+const RATE_MAX: f64 = 1e9;
+/// As long as messages can tell when they were due.
+const SECONDS_MAX: f64 = 86_400.0;
+
+/// How many a second: more than none.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate = number(text, RATE_MAX)?;
+    if rate > 0.0 { Ok(rate) } else { Err("must be more than 0".to_owned()) }
+}
+
+/// A time, which may be none.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("{text} is not a number of seconds"))?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    Ok(Duration::from_secs_f64(number(text, SECONDS_MAX)?))
+}
+
+/// A time in which something happens.
+pub fn some_seconds(text: &str) -> Result<Duration, String> {
+    let time = seconds(text)?;
+    if time.is_zero() { Err("must be more than 0 s".to_owned()) } else { Ok(time) }
+}
+
+fn number(text: &str, max: f64) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if (0.0..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("must be a number from 0 to {max}"))
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +139,18 @@ mod tests {
     fn of_an_option_given_twice_the_last_counts() {
         let arguments = ["loadtest", "--duration", "1", "--duration", "3", "echo"];
         assert_eq!(Options::parse_from(arguments).duration, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn rates_and_times_are_numbers_that_can_be_kept() {
+        for wrong in ["nan", "inf", "-1", "0", "1e12", "", "ten"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+            assert!(some_seconds(wrong).is_err(), "{wrong}");
+        }
+        assert!(seconds("1e300").is_err());
+        assert_eq!(rate("0.5"), Ok(0.5));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        assert_eq!(some_seconds("1.5"), Ok(Duration::from_millis(1500)));
     }
 
     #[test]

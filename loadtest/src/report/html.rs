@@ -58,19 +58,17 @@ fn command() -> String {
 }
 
 fn ratios(report: &Report) -> String {
-    let mut table = "<table><tr><th>compared</th><th>A</th><th>B</th><th>B / A</th>\
-                     <th>lowest, highest</th></tr>"
+    let mut table = "<table><tr><th>compared</th><th>A</th><th>B</th>\
+                     <th>B / A (lowest, highest)</th></tr>"
         .to_owned();
     for row in &report.ratios {
         let _ = write!(
             table,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{:.2}, {:.2}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             row.name,
             figure(row.a),
             figure(row.b),
-            row.b_by_a,
-            row.spread.0,
-            row.spread.1
+            table::ratio(row)
         );
     }
     table + "</table>"

@@ -11,9 +11,11 @@ pub fn render(report: &Report) -> Value {
         .ratios
         .iter()
         .map(|row| {
-            let (lowest, highest) = row.spread;
-            json!({"name": row.name, "a": row.a, "b": row.b, "ratio": row.b_by_a,
-                   "lowest": lowest, "highest": highest})
+            let times = row.b_by_a;
+            json!({"name": row.name, "a": row.a, "b": row.b,
+                   "ratio": times.map(|times| times.median),
+                   "lowest": times.map(|times| times.lowest),
+                   "highest": times.map(|times| times.highest)})
         })
         .collect();
     json!({
@@ -53,6 +55,7 @@ fn run(outcome: &Outcome) -> Value {
         "done": measure.done_total(),
         "per_second": outcome.per_second(),
         "latency_ms": latency(&measure.overall()),
+        "sent_late_ms": measure.late.as_ref().map(latency),
         "kinds": kinds,
         "errors": measure.errors,
         "notes": measure.notes,

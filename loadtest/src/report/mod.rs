@@ -26,18 +26,23 @@ pub struct Report {
     /// In the order they were made.
     pub outcomes: Vec<Outcome>,
     ratios: Vec<Ratio>,
+    /// Why a comparison has fewer rounds than were asked for.
+    pub broken_off: Option<String>,
 }
 
 impl Report {
     pub fn of_one(options: &Arc<Options>, outcome: Outcome) -> Self {
-        Self { options: Arc::clone(options), outcomes: vec![outcome], ratios: Vec::new() }
+        let (options, ratios) = (Arc::clone(options), Vec::new());
+        Self { options, outcomes: vec![outcome], ratios, broken_off: None }
     }
 
     pub fn of_two(options: &Arc<Options>, comparison: Comparison) -> Self {
         let ratios = comparison.ratios();
-        let turns = comparison.a.into_iter().zip(comparison.b);
-        let outcomes = turns.flat_map(|(a, b)| [a, b]).collect();
-        Self { options: Arc::clone(options), outcomes, ratios }
+        let Comparison { a, b, broken_off } = comparison;
+        let mut b = b.into_iter();
+        // The last A may be without its B.
+        let outcomes = a.into_iter().flat_map(|a| std::iter::once(a).chain(b.next())).collect();
+        Self { options: Arc::clone(options), outcomes, ratios, broken_off }
     }
 
     pub fn print(&self) {
@@ -58,7 +63,7 @@ impl Report {
     }
 
     /// Whose turn a run was, where two servers took turns.
-    fn turn(&self, index: usize) -> String {
+    pub fn turn(&self, index: usize) -> String {
         if self.outcomes.len() < 2 {
             return String::new();
         }

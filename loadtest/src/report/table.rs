@@ -3,7 +3,21 @@
 use std::fmt::Write;
 
 use super::{PERCENTILES, Report, figure, mib};
-use crate::{measure::Measure, run::Outcome};
+use crate::{
+    measure::Measure,
+    run::{
+        Outcome,
+        compare::{Ratio, Times},
+    },
+};
+
+/// A ratio with its lowest and highest round; a dash where there is none.
+pub fn ratio(row: &Ratio) -> String {
+    row.b_by_a.map_or_else(
+        || "-".to_owned(),
+        |Times { median, lowest, highest }| format!("{median:.2} ({lowest:.2}, {highest:.2})"),
+    )
+}
 
 /// What is told of a run, by name.
 pub type Rows = Vec<(String, String)>;
@@ -23,13 +37,11 @@ pub fn render(report: &Report) -> String {
         for row in &report.ratios {
             let _ = writeln!(
                 text,
-                "  {:<26} {:>12} {:>12}  {:.2} ({:.2}, {:.2})",
+                "  {:<26} {:>12} {:>12}  {}",
                 row.name,
                 figure(row.a),
                 figure(row.b),
-                row.b_by_a,
-                row.spread.0,
-                row.spread.1
+                ratio(row)
             );
         }
     }
@@ -48,6 +60,12 @@ pub fn rows(outcome: &Outcome) -> Rows {
         for percentile in PERCENTILES {
             row(&format!("latency p{percentile}"), format!("{:.3} ms", overall.ms(percentile)));
         }
+    }
+    if let Some(late) = &measure.late {
+        row(
+            "sent late here, p50; p99",
+            format!("{:.3} ms; {:.3} ms", late.ms(50.0), late.ms(99.0)),
+        );
     }
     kinds(measure, &mut row);
     costs(outcome, &mut row);

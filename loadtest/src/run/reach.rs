@@ -33,7 +33,8 @@ fn within(patience: Duration, target: &Target, pid: Option<u32>) -> Result<Targe
             Err(error) => {
                 let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
                 if !is_refused || started.elapsed() > patience {
-                    return Err(error).with_context(|| format!("cannot connect to {}", target.name));
+                    return Err(error)
+                        .with_context(|| format!("cannot connect to {}", target.name));
                 }
             }
         }
@@ -92,8 +93,12 @@ mod tests {
     #[test]
     fn where_nothing_listens_patience_ends_with_the_reason() {
         let error = within(PAUSE, &target(vec![free()]), None).unwrap_err();
-        assert!(crate::client::trouble::words(&error).contains("nothing listens there"), "{error:#}");
-        let process_gone = within(Duration::MAX, &target(vec![free()]), Some(u32::MAX)).unwrap_err();
+        assert!(
+            crate::client::trouble::words(&error).contains("nothing listens there"),
+            "{error:#}"
+        );
+        let process_gone =
+            within(Duration::MAX, &target(vec![free()]), Some(u32::MAX)).unwrap_err();
         assert!(process_gone.to_string().contains("process"), "{process_gone}");
     }
 }

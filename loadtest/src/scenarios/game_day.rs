@@ -22,7 +22,7 @@ use crate::{
         http::{Http, Request},
         player::{Account, Player, refusal},
     },
-    options::seconds,
+    options::{rate, seconds},
     pace::Pace,
 };
 
@@ -31,7 +31,7 @@ use crate::{
 #[derive(Clone, Debug, Args)]
 pub struct GameDay {
     /// Arrivals a second.
-    #[arg(long, default_value_t = 50.0)]
+    #[arg(long, default_value = "50", value_parser = rate)]
     arrivals: f64,
     /// Of every 100 arrivals, how many are new players.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -43,7 +43,7 @@ pub struct GameDay {
     #[arg(long, default_value = "2", value_parser = seconds)]
     stay: Duration,
     /// Match messages a second of each player.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value = "10", value_parser = rate)]
     hz: f64,
     /// Chat rooms.
     #[arg(long, default_value_t = 20)]

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     Clock, Stage, Story,
-    cast::{accounts, join_all},
+    cast::{accounts, in_time, join_all},
     pacing::Rate,
     requests::{Answer, answer, ask_in_turns, connections},
 };
@@ -66,7 +66,7 @@ impl Story for Leaderboard {
         let posted = lines
             .iter_mut()
             .zip(&players)
-            .map(|(http, player)| post_score(http, player, &self.id, 1));
+            .map(|(http, player)| in_time(post_score(http, player, &self.id, 1)));
         for posted in join_all(posted).await {
             posted?.with_context(|| format!("leaderboard \"{}\"", self.id))?;
         }

@@ -1,6 +1,6 @@
 //! The door: how many sockets a second can be opened, with a valid token each.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc, time::Instant};
 
 use anyhow::Result;
 use clap::Args;
@@ -9,6 +9,7 @@ use super::{
     Clock, Stage, Story,
     cast::{Tasks, accounts},
     pacing::Rate,
+    requests::failed,
 };
 use crate::client::player::Account;
 
@@ -46,13 +47,9 @@ impl Story for Open {
                     if left.replace(left.get().saturating_sub(1)) == 0 {
                         break;
                     }
-                    account.renew(&stage.options).await?;
-                    let player = account.connect(&stage.options, false).await?;
-                    stage.done("open", due.elapsed());
-                    if is_kept {
-                        stage.keep(player);
-                    } else {
-                        player.socket.close().await?;
+                    let opened = open(&stage, &account, (due, is_kept)).await;
+                    if let Err(error) = opened {
+                        failed(&stage, clock, &error).await;
                     }
                 }
                 Ok(())
@@ -60,4 +57,15 @@ impl Story for Open {
         }
         tasks.finish(clock).await;
     }
+}
+
+async fn open(stage: &Stage, account: &Account, (due, is_kept): (Instant, bool)) -> Result<()> {
+    account.renew(&stage.options).await?;
+    let player = account.connect(&stage.options, false).await?;
+    stage.done("open", due.elapsed());
+    if is_kept {
+        stage.keep(player);
+        return Ok(());
+    }
+    player.socket.close().await
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::{Tasks, accounts},
+    cast::{Tasks, accounts, in_time},
 };
 use crate::{
     alarm,
@@ -15,7 +15,7 @@ use crate::{
         envelopes,
         player::{Account, Player},
     },
-    options::seconds,
+    options::{rate, some_seconds},
     pace::Pace,
 };
 
@@ -28,10 +28,10 @@ pub struct Reconnect {
     #[arg(long, default_value_t = 20)]
     per_room: usize,
     /// Seconds from one storm to the next.
-    #[arg(long, default_value = "5", value_parser = seconds)]
+    #[arg(long, default_value = "5", value_parser = some_seconds)]
     every: Duration,
     /// How many come back a second; absent: all at once.
-    #[arg(long)]
+    #[arg(long, value_parser = rate)]
     rate: Option<f64>,
 }
 
@@ -44,7 +44,7 @@ impl Story for Reconnect {
         let mut cast = Vec::with_capacity(accounts.len());
         for (index, account) in accounts.into_iter().enumerate() {
             let room = format!("{run}-{}", index / self.per_room.max(1));
-            let player = come_back(stage, &account, &room).await?;
+            let player = in_time(come_back(stage, &account, &room)).await?;
             cast.push((account, room, player));
         }
         Ok(cast)

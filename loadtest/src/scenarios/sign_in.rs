@@ -7,11 +7,15 @@ use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::{Tasks, accounts_of, new_device},
+    cast::{Tasks, accounts_of, in_time, new_device},
     pacing::Rate,
-    requests::{answer, ask_in_turns, connections},
+    requests::{answer, ask_in_turns, connections, reopen},
 };
-use crate::client::{grpc::Grpc, http::Http};
+use crate::client::{
+    grpc::Grpc,
+    http::Http,
+    trouble::{Trouble, words},
+};
 
 /// The connections of those who sign in or up.
 #[derive(Clone, Debug, Args)]
@@ -79,17 +83,23 @@ impl Story for SignUp {
     }
 }
 
+/// The port before that of HTTP.
+fn grpc_address(stage: &Stage) -> SocketAddr {
+    let mut address = stage.options.target.address();
+    address.set_port(address.port().saturating_sub(1));
+    address
+}
+
 impl Desk {
     async fn open(&self, stage: &Stage) -> Result<Lines> {
         let count = stage.share(self.connections);
         if !self.grpc {
             return Ok(Lines::Http(connections(stage, count).await?));
         }
-        let mut address: SocketAddr = stage.options.target.address();
-        address.set_port(address.port().saturating_sub(1));
+        let address = grpc_address(stage);
         let mut lines = Vec::with_capacity(count);
         for _ in 0..count {
-            lines.push(Grpc::open(address, &stage.options.key).await?);
+            lines.push(in_time(Grpc::open(address, &stage.options.key)).await?);
         }
         Ok(Lines::Grpc(lines))
     }
@@ -120,8 +130,22 @@ impl Desk {
             tasks.start(async move {
                 let mut asked = 0;
                 while let Some(due) = turns.next().await {
-                    line.device(&device(index, asked)).await?;
-                    stage.done(kind, due.elapsed());
+                    match line.device(&device(index, asked)).await {
+                        Ok(_) => stage.done(kind, due.elapsed()),
+                        Err(error) => {
+                            stage.error(words(&error));
+                            let is_refusal = matches!(
+                                error.downcast_ref::<Trouble>(),
+                                Some(Trouble::Refused { .. } | Trouble::Answered { .. })
+                            );
+                            if !is_refusal {
+                                let address = grpc_address(&stage);
+                                let open = async || Grpc::open(address, &stage.options.key).await;
+                                let Some(opened) = reopen(&stage, clock, open).await else { break };
+                                line = opened;
+                            }
+                        }
+                    }
                     asked += 1;
                 }
                 Ok(())

@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::{
     Clock, Stage, Story,
-    cast::{accounts, join_all},
+    cast::{accounts, in_time, join_all},
     pacing::Rate,
-    requests::{Answer, answer, ask_in_turns, connections},
+    requests::{Answer, answer, ask_in_turns, connections, is_write},
 };
 use crate::client::{
     http::{Http, Request},
@@ -47,7 +47,7 @@ impl Story for Storage {
         let objects = 0..self.objects.max(1);
         let written = lines.iter_mut().zip(&players).map(|(http, player)| {
             let objects = objects.clone();
-            async move { write(http, &player.bearer(), objects, self.size).await }
+            async move { in_time(write(http, &player.bearer(), objects, self.size)).await }
         });
         for written in join_all(written).await {
             written??;
@@ -61,9 +61,7 @@ impl Story for Storage {
         let ask = async move |http: &mut Http, index: usize, asked: u64| {
             players[index].renew(&options).await?;
             let (player, object) = (&players[index], asked % objects.max(1));
-            // Spread evenly: with 20 of 100, every fifth call writes.
-            let is_write = (asked + 1) * u64::from(writes) / 100 > asked * u64::from(writes) / 100;
-            if is_write {
+            if is_write(asked, writes) {
                 write(http, &player.bearer(), object..object + 1, size).await
             } else {
                 let body = format!(

@@ -14,7 +14,10 @@ use super::{
     Clock, Stage, Story,
     cast::{Tasks, accounts_of},
 };
-use crate::{client::player::Account, options::seconds};
+use crate::{
+    client::player::Account,
+    options::{rate, seconds, some_seconds},
+};
 use restless::{Restless, World};
 
 /// Clients that come, go and crash at random. In the end everybody leaves, half of them by a crash, and
@@ -27,11 +30,11 @@ pub struct Soak {
     #[arg(long, default_value_t = 10)]
     rooms: usize,
     /// What a player does a second, on average.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value = "5", value_parser = rate)]
     pace: f64,
     /// Seconds of the same before the measurement; the memory after it, with nobody connected, is the
     /// level that the memory after the measurement is compared with.
-    #[arg(long, default_value = "60", value_parser = seconds)]
+    #[arg(long, default_value = "60", value_parser = some_seconds)]
     warm_up: Duration,
     /// Seconds in which the gauges must come to zero.
     #[arg(long, default_value = "30", value_parser = seconds)]
