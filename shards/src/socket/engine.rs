@@ -18,6 +18,7 @@ use super::{
     counts::Counts,
     listener::Listener,
     pace::Pacer,
+    rests::Rests,
     ring::{Ring, RingConfig},
     slots::{Key, Slots},
 };
@@ -147,19 +148,11 @@ pub(super) struct State {
     pub(super) notices: Vec<Notice>,
     pub(super) pool: Pool,
     pub(super) pacer: Pacer,
+    pub(super) rests: Rests,
     pub(super) turn: u32,
     /// Microseconds of the clock at the turn's begin.
     pub(super) now: u64,
     pub(super) stopping: bool,
-}
-
-/// How the pump passes the time without work, in microseconds of the clock.
-#[derive(Clone, Copy, Default)]
-pub(super) enum Rest {
-    #[default]
-    None,
-    /// It looks for work, and looked last at `until`.
-    Lingering { since: u64, until: u64 },
 }
 
 pub(super) struct Engine {
@@ -169,9 +162,6 @@ pub(super) struct Engine {
     pub(super) clock: Clock,
     pub(super) timers: Timers,
     pub(super) asleep: Cell<bool>,
-    pub(super) rest: Cell<Rest>,
-    /// What the last rest says of the next.
-    pub(super) rests_are_short: Cell<bool>,
     pub(super) pump: RefCell<Option<Waker>>,
     pub(super) ended: Cell<bool>,
     pub(super) myself: Weak<Engine>,
@@ -221,6 +211,7 @@ impl Engine {
             notices: Vec::new(),
             pool: Pool::new(config.pool_bytes_max),
             pacer: Pacer::new(config.flush_window_max.as_micros() as u64, now),
+            rests: Rests::new(),
             turn: 0,
             now,
             stopping: false,
@@ -232,8 +223,6 @@ impl Engine {
             clock,
             timers: runtime::timers(),
             asleep: Cell::new(false),
-            rest: Cell::default(),
-            rests_are_short: Cell::new(false),
             pump: RefCell::new(None),
             ended: Cell::new(false),
             myself: myself.clone(),

@@ -20,6 +20,7 @@ mod lifecycle;
 mod listener;
 mod pace;
 mod pump;
+mod rests;
 mod ring;
 mod slots;
 mod stream;

@@ -14,19 +14,14 @@ use super::{
     Closed, SocketConfig,
     buffers::Filled,
     chunks::Chunks,
-    engine::{Alarm, Engine, Phase, Receiving, Rest, Slot},
+    engine::{Alarm, Engine, Phase, Receiving, Slot},
+    rests::Idle,
     slots::Key,
 };
 use crate::runtime::{self, EventFd};
 
 /// How long the pump rests after the kernel refused an enter, before it tries again.
 const ENTER_RETRY: Duration = Duration::from_millis(10);
-/// How long the pump looks for work before it sleeps, where it expects some.
-const LINGER: Duration = Duration::from_micros(50);
-/// Between two looks of the pump: when it took longer, other tasks have worked.
-const EMPTY_TURN_MICROS: u64 = 5;
-/// A sleep this short, its own cost included, had better been none.
-const SHORT_REST: Duration = Duration::from_micros(100);
 /// Completions handled between two looks at the executor's clock.
 const YIELD_CHECK: usize = 32;
 
@@ -50,11 +45,11 @@ async fn pump(engine: Rc<Engine>, eventfd: EventFd) {
         loop {
             match engine.turn() {
                 Ok(true) => {
-                    engine.rest.set(Rest::default());
+                    engine.state.borrow_mut().rests.work();
                     runtime::yield_now().await;
                 }
                 Ok(false) if engine.may_end() => return engine.ended.set(true),
-                Ok(false) if engine.lingers() || !engine.may_sleep() => {
+                Ok(false) if engine.looks() || !engine.may_sleep() => {
                     runtime::yield_now().await;
                 }
                 Ok(false) => {
@@ -142,32 +137,20 @@ impl Engine {
         state.stopping && state.slots.len() == 0 && state.listeners.len() == 0
     }
 
-    /// Whether to look for work a little longer instead of sleeping. To sleep and to be woken costs about
-    /// as much as [`LINGER`], so that pays where work comes sooner than that; it is expected to where the
-    /// last rest was short.
-    fn lingers(&self) -> bool {
+    /// Whether to look for work a little longer instead of sleeping.
+    fn looks(&self) -> bool {
         let mut state = self.state.borrow_mut();
-        if !self.rests_are_short.get() || state.stopping {
+        if state.stopping {
             return false;
         }
         let now = state.now;
-        let rest = match self.rest.get() {
-            Rest::None => Rest::Lingering { since: now, until: now },
-            Rest::Lingering { since, until } => {
-                let gap = now.saturating_sub(until);
-                if gap <= EMPTY_TURN_MICROS {
-                    state.pacer.lingered(gap);
-                }
-                Rest::Lingering { since, until: now }
+        match state.rests.idle(now) {
+            Idle::Look { wasted } => {
+                state.pacer.lingered(wasted);
+                true
             }
-        };
-        self.rest.set(rest);
-        let Rest::Lingering { since, until } = rest else { return false };
-        let over = until.saturating_sub(since) >= LINGER.as_micros() as u64;
-        if over {
-            self.rests_are_short.set(false);
+            Idle::Sleep => false,
         }
-        !over
     }
 
     /// Prepares to sleep; false where there is work after all.
@@ -203,9 +186,8 @@ impl Engine {
         .await;
         self.asleep.set(false);
         let slept = self.clock.monotonic_micros().saturating_sub(began);
-        self.rest.set(Rest::None);
-        self.rests_are_short.set(slept < SHORT_REST.as_micros() as u64);
         let mut state = self.state.borrow_mut();
+        state.rests.slept(slept);
         state.pacer.slept(slept);
         state.ring.awake();
         signalled
