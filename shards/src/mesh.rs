@@ -195,7 +195,7 @@ impl<P: Protocol> Mesh<P> {
     /// handler is refused with false.
     pub fn serve(&self, handler: Rc<dyn Handler<P>>) -> bool {
         let Some(inbox) = self.0.inbox.borrow_mut().take() else { return false };
-        runtime::spawn("mailbox", pump(self.clone(), inbox, handler));
+        runtime::spawn_essential("mailbox", pump(self.clone(), inbox, handler));
         true
     }
 

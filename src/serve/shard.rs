@@ -70,9 +70,9 @@ pub(super) async fn run(
     let mut scheduler = Scheduler::new(built.leaderboards.clone(), None, &context.counters());
     // What fell due while nothing ran comes before the first request.
     scheduler.turn().await;
-    runtime::spawn("schedules", scheduler.run());
+    runtime::spawn_essential("schedules", scheduler.run());
     let gauges = Gauges::new(&context.counters(), Rc::clone(&built.metrics));
-    runtime::spawn("sweep", sweep(Rc::clone(&built.state), gauges));
+    runtime::spawn_essential("sweep", sweep(Rc::clone(&built.state), gauges));
     let idle_check_ms = blueprint.config.party.idle_check_interval_ms;
     if idle_check_ms > 0 {
         let period = Duration::from_millis(idle_check_ms.into());

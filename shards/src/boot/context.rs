@@ -20,7 +20,7 @@ use crate::{
     Address, Clock, Counters, Mesh, Rng, Timers,
     envelope::Protocol,
     owner::Handler,
-    runtime::{self, spawn, spawn_owned},
+    runtime::{self, Local, spawn_essential, spawn_owned},
 };
 
 pub(super) type Program<P> = Arc<
@@ -179,7 +179,12 @@ pub(super) async fn run_shard<P: Protocol>(
 ) {
     let shard = mesh.me().shard;
     let drain = Drain::new(Life::Production(Arc::clone(&lifecycle)));
-    spawn("lifecycle", watch(Arc::clone(&lifecycle), Rc::clone(&drain), mesh.clone(), grace));
+    let node = Arc::clone(&lifecycle);
+    Local::current().on_essential_end(move |task, how| node.lost(shard, task, how));
+    spawn_essential(
+        "lifecycle",
+        watch(Arc::clone(&lifecycle), Rc::clone(&drain), mesh.clone(), grace),
+    );
     let context = ShardContext { mesh: mesh.clone(), rng, drain: Rc::clone(&drain) };
     let program = Arc::clone(main);
     // Inside a task, so that a panic before its first await is caught as well.

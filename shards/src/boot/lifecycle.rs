@@ -12,7 +12,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 
 use super::BootError;
-use crate::ShardId;
+use crate::{ShardId, runtime::End};
 
 /// Where a node is in its life. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,6 +164,18 @@ impl Lifecycle {
     pub(super) fn fail(&self, error: BootError) {
         tracing::error!(%error, "A shard failed; the node drains.");
         self.apply(Event::Failed(error));
+    }
+
+    /// A task ended that its shard cannot do without; while the node drains that is as it should be,
+    /// unless the task panicked.
+    pub(super) fn lost(&self, shard: ShardId, task: &str, how: End) {
+        let how = match how {
+            End::Panicked => "panicked",
+            End::Ended if self.phase() < Phase::Draining => "ended",
+            End::Ended => return,
+        };
+        let source = format!("its task `{task}` {how}").into();
+        self.fail(BootError::Failed { shard: shard.0, source });
     }
 
     /// A shard could not be set up.

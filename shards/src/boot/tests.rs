@@ -249,6 +249,36 @@ fn the_failure_of_one_shard_drains_the_others_and_is_told() {
 }
 
 #[test]
+fn the_end_of_a_task_that_its_shard_needs_is_the_end_of_the_node() {
+    for (panics, how) in [(false, "ended"), (true, "panicked")] {
+        let result = run(&config(2), move |context: Context| async move {
+            if context.me().shard == ShardId(1) {
+                runtime::spawn_essential("keeper", async move {
+                    assert!(!panics, "on purpose");
+                });
+            }
+            context.draining().await;
+            Ok(())
+        });
+        let told = result.unwrap_err().to_string();
+        assert_eq!(told, format!("shard 1 failed: its task `keeper` {how}"));
+    }
+}
+
+#[test]
+fn the_end_of_a_needed_task_while_the_node_drains_is_no_failure() {
+    let result = run(&config(1), move |context: Context| async move {
+        let of_task = context.clone();
+        runtime::spawn_essential("keeper", async move { of_task.draining().await });
+        context.drain_node();
+        context.draining().await;
+        runtime::yield_now().await;
+        Ok(())
+    });
+    result.unwrap();
+}
+
+#[test]
 fn a_node_is_ready_when_every_shard_says_so() {
     let node = start(&config(2), |context: Context| async move {
         runtime::sleep(Duration::from_millis(10)).await;

@@ -89,7 +89,7 @@ impl Production {
     /// Makes `local` the thread's shard and runs until the future ends; other tasks are dropped then.
     pub(crate) fn run<T>(&self, local: &Rc<Local>, main: impl Future<Output = T>) -> T {
         let _entered = local.enter();
-        super::spawn("timers", drive(local.timers.clone()));
+        super::spawn_essential("timers", drive(local.timers.clone()));
         let mut main = pin!(main);
         local.scheduler.main_waker().wake();
         let result = loop {

@@ -31,6 +31,17 @@ pub(crate) struct Local {
     tasks: Counter,
     tasks_live: Counter,
     offload_refused: Counter,
+    /// Learns that an essential task ended, and how. None where there is no node around the shard.
+    on_essential_end: RefCell<Option<OnEssentialEnd>>,
+}
+
+type OnEssentialEnd = Box<dyn Fn(&'static str, End)>;
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Ended,
+    Panicked,
 }
 
 thread_local! {
@@ -57,6 +68,7 @@ impl Local {
             counters,
             scheduler: Scheduler::new(turn_max),
             pool,
+            on_essential_end: RefCell::default(),
         })
     }
 
@@ -87,6 +99,18 @@ impl Local {
         self.tasks.increment();
         self.scheduler.spawn(Box::pin(task));
         self.tasks_live.set(self.scheduler.tasks_len() as u64);
+    }
+
+    /// Calls back with the name of an essential task that has ended.
+    pub(crate) fn on_essential_end(&self, tell: impl Fn(&'static str, End) + 'static) {
+        *self.on_essential_end.borrow_mut() = Some(Box::new(tell));
+    }
+
+    pub(super) fn essential_ended(&self, task: &'static str, how: End) {
+        tracing::debug!(task, ?how, "An essential task is over.");
+        if let Some(tell) = self.on_essential_end.borrow().as_ref() {
+            tell(task, how);
+        }
     }
 
     pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {

@@ -23,10 +23,10 @@ pub use eventfd::EventFd;
 pub use executor::ExecutorConfig;
 pub use offload::{OffloadConfig, OffloadError, offload};
 pub use signals::{Signal, SignalWatch};
-pub use task::{Task, spawn, spawn_owned, yield_now};
+pub use task::{Task, spawn, spawn_essential, spawn_owned, yield_now};
 
 pub(crate) use executor::Production;
-pub(crate) use local::{Local, guard, report_panic};
+pub(crate) use local::{End, Local, guard, report_panic};
 pub(crate) use offload::Pool;
 
 use crate::{Clock, Counters, ShardId, Timers, counters::Board};

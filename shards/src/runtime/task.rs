@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::FutureExt;
 
-use super::local::{Local, guard, report_panic};
+use super::local::{End, Local, guard, report_panic};
 
 /// Starts a task of its own. It begins at a later turn, never inside this call.
 ///
@@ -21,6 +21,23 @@ pub fn spawn(name: &'static str, task: impl Future<Output = ()> + 'static) {
         if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
             report_panic(name, panic.as_ref());
         }
+    });
+}
+
+/// Starts a task without which its shard serves nobody. It begins at a later turn.
+///
+/// A panic in it, or its end before the node drains, is the end of the node: [`crate::boot::Node::join`]
+/// tells it. Outside of a node ([`super::block_on`]) it is only logged.
+pub fn spawn_essential(name: &'static str, task: impl Future<Output = ()> + 'static) {
+    Local::current().spawn(async move {
+        let how = match AssertUnwindSafe(task).catch_unwind().await {
+            Ok(()) => End::Ended,
+            Err(panic) => {
+                report_panic(name, panic.as_ref());
+                End::Panicked
+            }
+        };
+        Local::current().essential_ended(name, how);
     });
 }
 

@@ -22,13 +22,15 @@ use crate::runtime::{self, EventFd};
 
 /// How long the pump rests after the kernel refused an enter, before it tries again.
 const ENTER_RETRY: Duration = Duration::from_millis(10);
+/// Refused enters in a row after which the shard is given up: nobody is served without its ring.
+const ENTER_TRIES_MAX: u32 = 100;
 /// Completions handled between two looks at the executor's clock.
 const YIELD_CHECK: usize = 32;
 
 pub(super) fn start(config: SocketConfig) -> io::Result<Rc<Engine>> {
     let eventfd = EventFd::new()?;
     let engine = Engine::new(config, eventfd.as_raw_fd())?;
-    runtime::spawn("socket pump", pump(engine.clone(), eventfd));
+    runtime::spawn_essential("socket pump", pump(engine.clone(), eventfd));
     Ok(engine)
 }
 
@@ -38,17 +40,30 @@ pub(super) async fn stopped(engine: &Engine) {
     }
 }
 
+/// Lets nobody wait for the end of a pump that is gone, however it went.
+struct Pumped(Rc<Engine>);
+
+impl Drop for Pumped {
+    fn drop(&mut self) {
+        self.0.ended.set(true);
+    }
+}
+
 async fn pump(engine: Rc<Engine>, eventfd: EventFd) {
+    let _pumped = Pumped(Rc::clone(&engine));
+    let mut refused = 0;
     loop {
         // A kick must not drop this read, which may have taken the signal already.
         let mut signal = pin!(eventfd.wait());
         loop {
-            match engine.turn() {
+            let turn = engine.turn();
+            refused = if turn.is_ok() { 0 } else { refused + 1 };
+            match turn {
                 Ok(true) => {
                     engine.state.borrow_mut().rests.work();
                     runtime::yield_now().await;
                 }
-                Ok(false) if engine.may_end() => return engine.ended.set(true),
+                Ok(false) if engine.may_end() => return,
                 Ok(false) if engine.looks() || !engine.may_sleep() => {
                     runtime::yield_now().await;
                 }
@@ -58,7 +73,12 @@ async fn pump(engine: Rc<Engine>, eventfd: EventFd) {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "The socket ring cannot be entered.");
+                    if refused == 1 || refused == ENTER_TRIES_MAX {
+                        tracing::error!(%error, refused, "The socket ring cannot be entered.");
+                    }
+                    if refused == ENTER_TRIES_MAX {
+                        return;
+                    }
                     runtime::sleep(ENTER_RETRY).await;
                 }
             }

@@ -276,6 +276,15 @@ impl Ring {
         }
     }
 
+    /// Puts something that is no ring where the kernel's end of it was: every enter fails from here on.
+    #[cfg(test)]
+    pub(super) fn lose(&self) {
+        let other = std::fs::File::open("/dev/null").unwrap();
+        // SAFETY: both descriptors are open; the ring's memory stays mapped.
+        let lost = unsafe { libc::dup2(other.as_raw_fd(), self.uring.as_raw_fd()) };
+        assert_eq!(lost, self.uring.as_raw_fd());
+    }
+
     /// Whether entering would do anything: entries to submit or work that the kernel announced.
     pub(super) fn wants_enter(&mut self) -> bool {
         if !self.backlog.is_empty() {

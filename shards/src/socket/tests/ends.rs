@@ -1,6 +1,7 @@
 //! How sockets end, and peers that hold them up.
 
 use super::*;
+use crate::boot;
 
 #[test]
 fn thousands_of_sockets_come_and_go_and_leave_nothing() {
@@ -221,4 +222,28 @@ fn a_slow_peer_gets_all_of_a_closed_socket_even_after_the_linger() {
         .await;
         assert!(back == pattern(100_000));
     });
+}
+
+struct Silent;
+impl crate::envelope::Protocol for Silent {
+    type Request = ();
+    type Reply = ();
+}
+
+#[test]
+fn a_ring_that_the_kernel_does_not_take_is_the_end_of_the_node() {
+    let config = boot::BootConfig {
+        shards: 1,
+        pin: false,
+        ..boot::BootConfig::new(crate::NodeId(1)).unwrap()
+    };
+    let ended = boot::run(&config, |context: boot::ShardContext<Silent>| async move {
+        let sockets = Sockets::start(SocketConfig::default())?;
+        echo_server(&sockets, ListenOptions::default(), Pace::Now);
+        sockets.0.state.borrow().ring.lose();
+        context.draining().await;
+        sockets.shut_down().await;
+        Ok(())
+    });
+    assert_eq!(ended.unwrap_err().to_string(), "shard 0 failed: its task `socket pump` ended");
 }
