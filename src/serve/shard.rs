@@ -257,12 +257,16 @@ fn presence_limits(config: &Config) -> Limits {
     }
 }
 
-/// The shard's part of a bound of the node. The kernel does not spread evenly, so each part has some room.
+/// The shard's part of a bound of the node. The kernel does not spread evenly, so each part has a quarter
+/// of it for room, and the node that much more at most, however many shards it has.
 fn share(max: u32, shards: usize) -> usize {
     match usize::try_from(max) {
         Ok(0) | Err(_) => usize::MAX,
         Ok(max) if shards <= 1 => max,
-        Ok(max) => max.div_ceil(shards) + max / 4,
+        Ok(max) => {
+            let part = max.div_ceil(shards);
+            part + part.div_ceil(4)
+        }
     }
 }
 
@@ -345,6 +349,7 @@ mod tests {
     fn a_bound_of_the_node_is_shared_with_some_room_and_zero_is_none() {
         assert_eq!(share(0, 4), usize::MAX);
         assert_eq!(share(100, 1), 100);
-        assert_eq!(share(100, 4), 50);
+        assert_eq!(share(100, 4), 32);
+        assert_eq!(share(200_000, 64) * 64, 250_048);
     }
 }

@@ -138,6 +138,8 @@ pub(super) struct State {
     pub(super) ring: Ring,
     pub(super) slots: Slots<Slot>,
     pub(super) listeners: Slots<Listener>,
+    /// Open sockets that listeners accepted.
+    pub(super) accepted: usize,
     pub(super) dirty: Vec<Key>,
     /// Sockets with paced writes and when those are due, in order of arrival.
     pub(super) paced: VecDeque<(u64, Key)>,
@@ -203,6 +205,7 @@ impl Engine {
             ring,
             slots: Slots::new(),
             listeners: Slots::new(),
+            accepted: 0,
             dirty: Vec::new(),
             paced: VecDeque::new(),
             flush_timer: None,

@@ -22,15 +22,16 @@ const RETRY_MIN: Duration = Duration::from_millis(10);
 /// The longest rest; each failure in a row doubles it.
 const RETRY_MAX: Duration = Duration::from_secs(1);
 
-/// Bounds of a listener, for this shard alone.
+/// Bounds of a listener. They hold for this shard alone.
 #[derive(Clone, Debug)]
 pub struct ListenOptions {
     /// Connections waiting in the kernel.
     pub backlog: i32,
-    /// At this many open connections newcomers are closed at once: who waited in the kernel's backlog
-    /// would not learn that another shard or node has room.
+    /// At this many open connections that were accepted here, by this listener or by others, newcomers are
+    /// closed at once: who waited in the kernel's backlog would not learn that another shard or node has
+    /// room.
     pub connections_max: usize,
-    /// Connections from one address (of IPv6: one /64 network, which is what a customer has); more are
+    /// Connections to this listener from one address (of IPv6: one /64 network, which is what a customer has); more are
     /// closed at once. Zero for no limit.
     pub per_address_max: u32,
     /// Bytes that the kernel holds for a peer that does not take them (it doubles this for its own
@@ -159,6 +160,7 @@ impl State {
             listener.leave(peer.map(|peer| peer.ip()));
             self.release_listener(key);
         }
+        self.accepted -= 1;
     }
 
     fn release_listener(&mut self, key: Key) {
@@ -192,8 +194,10 @@ impl Engine {
         let mut state = self.state.borrow_mut();
         let Some(listener) = state.listeners.get_mut(listener_key) else { return };
         listener.retry = RETRY_MIN;
-        if listener.stopped || !listener.enter(peer.ip()) {
+        let has_room = accepted < listener.options.connections_max;
+        if listener.stopped || !has_room || !listener.enter(peer.ip()) {
             self.counts.refused.increment();
+        let accepted = state.accepted;
             return;
         }
         let on_accept = listener.on_accept.clone();
@@ -203,6 +207,7 @@ impl Engine {
         self.counts.accepted.increment();
         self.counts.open.set(state.slots.len() as u64);
         drop(state);
+        state.accepted += 1;
         let socket = Socket { engine: self.clone(), key };
         let taken = self.guard(|| on_accept(socket));
         let consumed = self.read(key, |slot| slot.consumer.is_some()).unwrap_or(false);
@@ -243,9 +248,6 @@ impl Engine {
 
 impl Listener {
     fn enter(&mut self, address: IpAddr) -> bool {
-        if self.open >= self.options.connections_max {
-            return false;
-        }
         if self.options.per_address_max > 0 {
             let count = self.by_address.entry(network(address)).or_insert(0);
             if *count >= self.options.per_address_max {

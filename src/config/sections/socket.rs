@@ -48,9 +48,9 @@ section! {
         response_headers: ExtraHeaders = ExtraHeaders::default();
         /// Proxies in front of the server whose X-Forwarded-For entries are believed.
         proxy_count: u32 = 1;
-        /// Most connections that the node holds; more are closed at once. 0 sets no bound but the open file limit. Counted as `sockets_refused`.
+        /// Most connections that the node holds on all its ports, in equal parts for its shards; each of several takes a quarter of its part more, since the kernel does not spread evenly. Further ones are closed at once. 0 sets no bound but the open file limit. Counted as `sockets_refused`.
         max_connections: u32 = 200_000, ours;
-        /// Most connections from one address. 0 sets no bound, as suits servers behind a proxy. Counted as `sockets_refused`.
+        /// Most connections from one address (of IPv6: one /64 network) to one port, on each shard. 0 sets no bound, as suits servers behind a proxy. Counted as `sockets_refused`.
         max_connections_per_address: u32 = 0, ours;
         /// Largest head of a request, in bytes.
         max_header_size_bytes: usize = 16_384, at_least(1024), at_most(1_048_576), ours;

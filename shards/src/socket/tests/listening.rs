@@ -32,6 +32,28 @@ fn a_full_listener_closes_newcomers_and_serves_again_when_somebody_leaves() {
 }
 
 #[test]
+fn the_listeners_of_a_shard_share_one_bound_of_connections() {
+    on_a_shard(SocketConfig::default(), async |sockets| {
+        let options = ListenOptions { connections_max: 2, ..ListenOptions::default() };
+        let listen = || echo_server(&sockets, options.clone(), Pace::Now).address();
+        let (http, grpc) = (listen(), listen());
+        client(move || {
+            let mut held: Vec<_> = [http, grpc].map(dial).into();
+            for stream in &mut held {
+                stream.write_all(b"x").unwrap();
+                stream.read_exact(&mut [0]).unwrap();
+            }
+            for address in [http, grpc] {
+                assert_eq!(dial(address).read(&mut [0]).unwrap(), 0, "closed at once");
+            }
+        })
+        .await;
+        until(|| sockets.is_empty()).await;
+        assert_eq!((sockets.0.counts.refused.get(), sockets.0.state.borrow().accepted), (2, 0));
+    });
+}
+
+#[test]
 fn one_address_gets_no_more_than_its_share() {
     on_a_shard(SocketConfig::default(), async |sockets| {
         let options = ListenOptions { per_address_max: 3, ..ListenOptions::default() };
