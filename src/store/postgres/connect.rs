@@ -66,34 +66,49 @@ impl Target {
         other
     }
 
-    /// Makes a connection within `limit` and starts the task that serves it.
+    /// Makes a connection and starts the task that serves it. Each address of its name, and finding
+    /// those, may take as long as `limit`.
     pub(super) async fn connect(
         &self,
         sockets: &Sockets,
         limit: Duration,
     ) -> Result<Client, ConnectError> {
-        match timeout(limit, self.connect_any(sockets)).await {
-            Some(result) => result,
-            None => Err(self.unavailable("it did not answer in time")),
-        }
-    }
-
-    async fn connect_any(&self, sockets: &Sockets) -> Result<Client, ConnectError> {
         let (name, port) = match &self.address.host {
-            Host::Unix(path) => return self.connect_unix(sockets, path).await,
+            Host::Unix(path) => {
+                let client = timeout(limit, self.connect_unix(sockets, path)).await;
+                return client.unwrap_or_else(|| Err(self.silent()));
+            }
             Host::Tcp { name, port } => (name, *port),
         };
-        let mut last = None;
-        for address in resolve(name, port).await.map_err(|error| self.unavailable(&error))? {
-            match sockets.connect_tcp(address).await {
-                Ok(stream) => return self.connect_tcp(stream, name).await,
-                Err(error) => last = Some(error),
+        let found = timeout(limit, resolve(name, port)).await;
+        let found = found.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()));
+        let addresses = found.map_err(|error| self.unavailable(&error))?;
+        self.connect_any(sockets, &addresses, name, limit).await
+    }
+
+    /// Connects to the first address where a server answers, whatever its answer.
+    pub(super) async fn connect_any(
+        &self,
+        sockets: &Sockets,
+        addresses: &[SocketAddr],
+        name: &str,
+        limit: Duration,
+    ) -> Result<Client, ConnectError> {
+        let mut last = self.unavailable("its name has no address");
+        for &address in addresses {
+            let attempt = async {
+                match sockets.connect_tcp(address).await {
+                    Ok(stream) => Ok(self.connect_tcp(stream, name).await),
+                    Err(error) => Err(self.unavailable(&error)),
+                }
+            };
+            match timeout(limit, attempt).await {
+                Some(Ok(answer)) => return answer,
+                Some(Err(error)) => last = error,
+                None => last = self.silent(),
             }
         }
-        Err(match last {
-            Some(error) => self.unavailable(&error),
-            None => self.unavailable("its name has no address"),
-        })
+        Err(last)
     }
 
     async fn connect_unix(&self, sockets: &Sockets, path: &Path) -> Result<Client, ConnectError> {
@@ -162,6 +177,10 @@ impl Target {
             },
             None => self.unavailable(&describe(error)),
         }
+    }
+
+    pub(super) fn silent(&self) -> ConnectError {
+        self.unavailable("it did not answer in time")
     }
 
     fn unavailable(&self, what: &(impl std::fmt::Display + ?Sized)) -> ConnectError {

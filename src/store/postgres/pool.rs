@@ -18,7 +18,10 @@ use std::{
 
 use futures_channel::oneshot;
 use futures_util::{FutureExt, future::Shared};
-use kakera_shards::{runtime, socket::Sockets};
+use kakera_shards::{
+    runtime::{self, timeout},
+    socket::Sockets,
+};
 
 use super::{
     PgDatabase,
@@ -241,11 +244,15 @@ impl Pool {
     }
 
     async fn open_target(&self, target: &Target) -> Result<Rc<PgConnection>, ConnectError> {
-        let client = target.connect(&self.sockets, self.limits.connect_timeout).await?;
+        let limit = self.limits.connect_timeout;
+        let client = target.connect(&self.sockets, limit).await?;
         let connection = PgConnection::new(client, runtime::clock().monotonic_ms());
         // The server gives up a statement by itself, so that one whose caller is gone does not run on.
-        let limit = format!("set statement_timeout = {}", self.limits.statement_timeout_ms);
-        connection.batch(&limit).await.map_err(ConnectError::Other)?;
+        let first = format!("set statement_timeout = {}", self.limits.statement_timeout_ms);
+        match timeout(limit, connection.batch(&first)).await {
+            Some(answer) => answer.map_err(ConnectError::Other)?,
+            None => return Err(target.silent()),
+        }
         Ok(Rc::new(connection))
     }
 
