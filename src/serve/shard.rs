@@ -64,7 +64,7 @@ pub(super) async fn run(
     let sockets = Sockets::start(socket_config(&blueprint.config))?;
     let store = blueprint.database.attach(shards, &sockets)?;
     store.check_schema().await.map_err(|error| format!("the database cannot be used: {error}"))?;
-    let built = build(&context, blueprint, store)?;
+    let built = build(&context, blueprint, store.clone())?;
     context.serve(Rc::new(Ear(Rc::clone(&built.state))));
     built.leaderboards.load().await?;
     let mut scheduler = Scheduler::new(built.leaderboards.clone(), None, &context.counters());
@@ -90,6 +90,7 @@ pub(super) async fn run(
             "Cut off at the end of the grace time."
         );
     }
+    store.detach();
     sockets.shut_down().await;
     Ok(())
 }

@@ -79,6 +79,16 @@ pub enum Store {
 }
 
 impl Store {
+    /// Ends the shard's part: on PostgreSQL further calls are refused as closed, so that none of those that
+    /// are still under way connects again while the shard's sockets are shut down. The embedded database
+    /// needs no sockets.
+    pub fn detach(&self) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres(shard) => shard.detach(),
+        }
+    }
+
     /// Runs short, indexed reads. On SQLite they run on the shard itself.
     ///
     /// The steps may await nothing but their own statements.

@@ -52,6 +52,9 @@ async fn connect(
 ) -> io::Result<Socket> {
     let key = {
         let mut state = engine.state.borrow_mut();
+        if state.stopping {
+            return Err(stopped());
+        }
         let mut slot = Slot::new(socket.into(), Phase::Connecting, peer);
         slot.connecting = Some(Box::default());
         slot.pending = 1;
@@ -85,6 +88,11 @@ async fn connect(
     }
     drop(state);
     attempt.socket.take().ok_or_else(|| io::ErrorKind::ConnectionAborted.into())
+}
+
+/// What nobody would close any more is not opened.
+pub(super) fn stopped() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the shard's sockets are shut down")
 }
 
 /// Gives up on a connection whose future was dropped or failed.

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::{
     Closed, Socket,
+    connect::stopped,
     engine::{Alarm, Engine, Phase, Slot, State},
     slots::Key,
 };
@@ -114,6 +115,9 @@ pub(super) fn listen(
     socket.listen(options.backlog)?;
     let address = socket.local_addr()?.as_socket().unwrap_or(address);
     let mut state = engine.state.borrow_mut();
+    if state.stopping {
+        return Err(stopped());
+    }
     let key = state.listeners.insert(Listener {
         fd: socket.into(),
         options,
@@ -156,11 +160,11 @@ impl State {
 
     /// A connection of a listener closed.
     pub(super) fn leave(&mut self, key: Key, peer: Option<SocketAddr>) {
+        self.accepted -= 1;
         if let Some(listener) = self.listeners.get_mut(key) {
             listener.leave(peer.map(|peer| peer.ip()));
             self.release_listener(key);
         }
-        self.accepted -= 1;
     }
 
     fn release_listener(&mut self, key: Key) {
@@ -192,22 +196,22 @@ impl Engine {
             return;
         };
         let mut state = self.state.borrow_mut();
+        let accepted = state.accepted;
         let Some(listener) = state.listeners.get_mut(listener_key) else { return };
         listener.retry = RETRY_MIN;
         let has_room = accepted < listener.options.connections_max;
         if listener.stopped || !has_room || !listener.enter(peer.ip()) {
             self.counts.refused.increment();
-        let accepted = state.accepted;
             return;
         }
         let on_accept = listener.on_accept.clone();
         let mut slot = Slot::new(fd, Phase::Open, Some(peer));
         slot.listener = Some(listener_key);
+        state.accepted += 1;
         let key = state.slots.insert(slot);
         self.counts.accepted.increment();
         self.counts.open.set(state.slots.len() as u64);
         drop(state);
-        state.accepted += 1;
         let socket = Socket { engine: self.clone(), key };
         let taken = self.guard(|| on_accept(socket));
         let consumed = self.read(key, |slot| slot.consumer.is_some()).unwrap_or(false);

@@ -188,7 +188,8 @@ impl Sockets {
         self.0.flush_window()
     }
 
-    /// Stops listening, aborts every socket and ends the pump; returns when all are closed.
+    /// Stops listening, aborts every socket and ends the pump; returns when all are closed. Meanwhile, and
+    /// afterwards, new ones are refused.
     pub async fn shut_down(&self) {
         self.0.stop();
         pump::stopped(&self.0).await;

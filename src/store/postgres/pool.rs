@@ -41,8 +41,10 @@ type Opened = Result<Rc<PgConnection>, StoreError>;
 pub(super) struct Pool {
     targets: Vec<Target>,
     sockets: Sockets,
-    /// The node is draining.
+    /// The node's database was closed.
     closed: Arc<AtomicBool>,
+    /// The shard is about to end.
+    detached: Cell<bool>,
     limits: Limits,
     counters: Rc<ShardCounters>,
     shared: RefCell<Vec<Rc<PgConnection>>>,
@@ -83,6 +85,7 @@ impl Pool {
             targets: database.targets().to_vec(),
             sockets,
             closed: database.closed(),
+            detached: Cell::new(false),
             limits: Limits {
                 shared_max,
                 exclusive_max: share - shared_max,
@@ -204,7 +207,8 @@ impl Pool {
     }
 
     fn refuse_if_closed(&self) -> Result<(), StoreError> {
-        if self.closed.load(Ordering::Relaxed) { Err(StoreError::Closed) } else { Ok(()) }
+        let is_closed = self.detached.get() || self.closed.load(Ordering::Relaxed);
+        if is_closed { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     fn is_old(&self, connection: &PgConnection, now_ms: u64) -> bool {
@@ -237,6 +241,7 @@ impl Pool {
         }
         self.counters.connect_failures.increment();
         let now_ms = runtime::clock().monotonic_ms();
+        self.refuse_if_closed()?;
         if self.backoff.borrow_mut().failed(now_ms, &failure) {
             tracing::error!(error = %failure, "the database is not available");
         }

@@ -63,6 +63,11 @@ impl PgShard {
         self.work.pool.counters()
     }
 
+    /// See [`crate::store::Store::detach`].
+    pub(crate) fn detach(&self) {
+        self.work.pool.detach();
+    }
+
     pub(crate) async fn read<T, E, F>(&self, steps: F) -> Result<T, E>
     where
         F: AsyncFn(&mut Reader<'_>) -> Result<T, E>,

@@ -224,6 +224,28 @@ fn a_slow_peer_gets_all_of_a_closed_socket_even_after_the_linger() {
     });
 }
 
+#[test]
+fn nothing_is_opened_while_all_is_shut_down() {
+    on_a_shard(SocketConfig::default(), async |sockets| {
+        let address = echo_server(&sockets, ListenOptions::default(), Pace::Now).address();
+        // It is woken by the end of its connection, before the pump ends, and tries again.
+        let (tried, of_task) = (Rc::new(Cell::new(None)), sockets.clone());
+        let result = Rc::clone(&tried);
+        runtime::spawn("returns", async move {
+            let mut stream = of_task.connect_tcp(address).await.unwrap();
+            result.set(Some(true));
+            let mut bytes = [0];
+            let mut bytes = ReadBuf::new(&mut bytes);
+            let _ = poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut bytes)).await;
+            result.set(Some(of_task.connect_tcp(address).await.is_ok()));
+        });
+        until(|| tried.get() == Some(true)).await;
+        sockets.shut_down().await;
+        until(|| tried.get() == Some(false)).await;
+        assert!(sockets.listen(any(), ListenOptions::default(), drop).is_err());
+    });
+}
+
 struct Silent;
 impl crate::envelope::Protocol for Silent {
     type Request = ();
