@@ -17,6 +17,8 @@ mod lookup;
 mod migrations;
 mod pool;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::sync::{

@@ -51,10 +51,10 @@ pub(super) struct Pool {
     /// The shared connection that is being opened, and all who wait for it.
     opening: RefCell<Option<Shared<oneshot::Receiver<Opened>>>>,
     idle: RefCell<Vec<Rc<PgConnection>>>,
+    /// Exclusive connections of any state, those included that are being opened or passed on.
     exclusive_count: Cell<usize>,
-    /// Transactions that wait for a connection: the oldest gets the next. `None` means that it may open
-    /// one.
-    waiting: RefCell<VecDeque<oneshot::Sender<Option<Rc<PgConnection>>>>>,
+    /// Transactions that wait for a connection: the oldest gets the next.
+    waiting: RefCell<VecDeque<oneshot::Sender<Passed>>>,
     backoff: RefCell<Backoff>,
     /// The target that answered last.
     preferred: Cell<usize>,
@@ -152,58 +152,81 @@ impl Pool {
     /// A connection for a transaction, to be given back by dropping it.
     pub(super) async fn exclusive(self: &Rc<Self>) -> Result<Lease, StoreError> {
         self.refuse_if_closed()?;
-        let now_ms = runtime::clock().monotonic_ms();
-        loop {
-            let Some(connection) = self.idle.borrow_mut().pop() else { break };
-            if connection.is_usable() && !self.is_old(&connection, now_ms) {
-                return Ok(Lease::new(self, connection));
-            }
-            self.exclusive_count.set(self.exclusive_count.get() - 1);
+        self.drop_idle();
+        if let Some(connection) = self.idle.borrow_mut().pop() {
+            return Ok(Lease::new(Slot(Rc::clone(self)), connection));
         }
         if self.exclusive_count.get() < self.limits.exclusive_max {
-            return self.open_exclusive().await;
+            return Slot::take(self).open().await;
         }
-        if self.waiting.borrow().len() >= self.limits.waiting_max {
-            self.counters.refused.increment();
-            return Err(StoreError::Overloaded("the queue for database connections"));
-        }
-        let (sender, receiver) = oneshot::channel();
-        self.waiting.borrow_mut().push_back(sender);
-        self.counters.waiting.set(self.waiting.borrow().len() as u64);
-        match receiver.await {
-            Ok(Some(connection)) => Ok(Lease::new(self, connection)),
-            Ok(None) => self.open_exclusive().await,
+        match self.wait()?.await {
+            Ok(Passed::Lease(mut lease)) => {
+                lease.clean = false;
+                Ok(lease)
+            }
+            Ok(Passed::Slot(slot)) => slot.open().await,
             Err(_) => Err(StoreError::Closed),
         }
     }
 
-    async fn open_exclusive(self: &Rc<Self>) -> Result<Lease, StoreError> {
-        let slot = Slot::take(self);
-        let connection = self.open().await?;
-        slot.keep();
-        Ok(Lease::new(self, connection))
+    /// Joins the queue, if it has room.
+    fn wait(&self) -> Result<oneshot::Receiver<Passed>, StoreError> {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= self.limits.waiting_max {
+            waiting.retain(|waiter| !waiter.is_canceled());
+        }
+        if waiting.len() >= self.limits.waiting_max {
+            self.counters.refused.increment();
+            return Err(StoreError::Overloaded("the queue for database connections"));
+        }
+        let (sender, receiver) = oneshot::channel();
+        waiting.push_back(sender);
+        self.counters.waiting.set(waiting.len() as u64);
+        Ok(receiver)
     }
 
-    /// Passes a connection on, or the right to open one.
-    fn release(&self, connection: Rc<PgConnection>) {
-        let mut connection = Some(connection);
-        if !connection.as_ref().is_some_and(|connection| connection.is_usable()) {
-            connection = None;
-            self.exclusive_count.set(self.exclusive_count.get() - 1);
+    /// Who has waited longest and still does.
+    fn next_waiting(&self) -> Option<oneshot::Sender<Passed>> {
+        let mut waiting = self.waiting.borrow_mut();
+        let next = std::iter::from_fn(|| waiting.pop_front()).find(|it| !it.is_canceled());
+        self.counters.waiting.set(waiting.len() as u64);
+        next
+    }
+
+    /// Passes a connection on, or the right to open one in the place of one that is of no more use.
+    fn release(&self, slot: Slot, connection: Rc<PgConnection>) {
+        self.drop_idle();
+        if !self.is_good(&connection, runtime::clock().monotonic_ms()) {
+            drop(connection);
+            return drop(slot);
         }
-        loop {
-            let next = self.waiting.borrow_mut().pop_front();
-            self.counters.waiting.set(self.waiting.borrow().len() as u64);
-            let Some(waiter) = next else { break };
-            match waiter.send(connection.take()) {
-                Ok(()) => return,
-                // It went away while it waited.
-                Err(returned) => connection = returned,
-            }
-        }
-        if let Some(connection) = connection {
+        if let Some(waiter) = self.next_waiting() {
+            let mut lease = Lease::new(slot, connection);
+            lease.clean = true;
+            // One that is not taken comes back here.
+            drop(waiter.send(Passed::Lease(lease)));
+        } else {
+            slot.keep();
             self.idle.borrow_mut().push(connection);
         }
+    }
+
+    /// Closes what has grown old, or was lost, while nobody used it. Nobody waits where some are idle.
+    fn drop_idle(&self) {
+        let now_ms = runtime::clock().monotonic_ms();
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|connection| self.is_good(connection, now_ms));
+        self.exclusive_count.set(self.exclusive_count.get() - (before - idle.len()));
+    }
+
+    fn is_good(&self, connection: &PgConnection, now_ms: u64) -> bool {
+        connection.is_usable() && !self.is_old(connection, now_ms)
+    }
+
+    /// Refuses further calls, and opens no further connections.
+    pub(super) fn detach(&self) {
+        self.detached.set(true);
     }
 
     fn refuse_if_closed(&self) -> Result<(), StoreError> {
@@ -218,6 +241,7 @@ impl Pool {
 
     /// Opens a connection to the first target that answers, beginning with the one that did last.
     async fn open(&self) -> Result<Rc<PgConnection>, StoreError> {
+        self.refuse_if_closed()?;
         let now_ms = runtime::clock().monotonic_ms();
         if let Some(error) = self.backoff.borrow_mut().refuse(now_ms) {
             self.counters.unavailable.increment();
@@ -241,7 +265,6 @@ impl Pool {
         }
         self.counters.connect_failures.increment();
         let now_ms = runtime::clock().monotonic_ms();
-        self.refuse_if_closed()?;
         if self.backoff.borrow_mut().failed(now_ms, &failure) {
             tracing::error!(error = %failure, "the database is not available");
         }
@@ -261,36 +284,51 @@ impl Pool {
         Ok(Rc::new(connection))
     }
 
+    #[cfg(test)]
+    pub(super) fn exclusive_len(&self) -> usize {
+        self.exclusive_count.get()
+    }
+
     pub(super) fn counters(&self) -> &Rc<ShardCounters> {
         &self.counters
     }
 }
 
-/// The right to one exclusive connection, given back unless a connection came of it.
-struct Slot<'a>(Option<&'a Rc<Pool>>);
+/// What who waits is given.
+enum Passed {
+    Lease(Lease),
+    Slot(Slot),
+}
 
-impl<'a> Slot<'a> {
-    fn take(pool: &'a Rc<Pool>) -> Self {
+/// The right to one exclusive connection. It goes to who waits longest, or lapses, when it is dropped; the
+/// count of connections never dips in between, so that no newcomer overtakes.
+struct Slot(Rc<Pool>);
+
+impl Slot {
+    fn take(pool: &Rc<Pool>) -> Self {
         pool.exclusive_count.set(pool.exclusive_count.get() + 1);
-        Self(Some(pool))
+        Self(Rc::clone(pool))
     }
 
-    fn keep(mut self) {
-        self.0 = None;
+    /// An idle connection has the right from here on.
+    fn keep(self) {
+        let count = &self.0.exclusive_count;
+        count.set(count.get() + 1);
+        // Dropping it takes that back: nobody waits.
+    }
+
+    async fn open(self) -> Result<Lease, StoreError> {
+        let connection = self.0.open().await?;
+        Ok(Lease::new(self, connection))
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let Some(pool) = self.0 else { return };
-        pool.exclusive_count.set(pool.exclusive_count.get() - 1);
-        // Somebody else may try; while the database is away that fails at once, and so on down the queue.
-        loop {
-            let next = pool.waiting.borrow_mut().pop_front();
-            let Some(waiter) = next else { break };
-            if waiter.send(None).is_ok() {
-                break;
-            }
+        match self.0.next_waiting() {
+            // While the database is away opening fails at once, and so on down the queue.
+            Some(waiter) => drop(waiter.send(Passed::Slot(Slot(Rc::clone(&self.0))))),
+            None => self.0.exclusive_count.set(self.0.exclusive_count.get() - 1),
         }
     }
 }
@@ -298,14 +336,14 @@ impl Drop for Slot<'_> {
 /// An exclusive connection. Given back when dropped: to the pool if [`clean`](Self::clean) was called,
 /// else it is closed, which rolls back what was open on it.
 pub(super) struct Lease {
-    pool: Rc<Pool>,
+    slot: Option<Slot>,
     connection: Rc<PgConnection>,
     clean: bool,
 }
 
 impl Lease {
-    fn new(pool: &Rc<Pool>, connection: Rc<PgConnection>) -> Self {
-        Self { pool: Rc::clone(pool), connection, clean: false }
+    fn new(slot: Slot, connection: Rc<PgConnection>) -> Self {
+        Self { slot: Some(slot), connection, clean: false }
     }
 
     pub(super) fn connection(&self) -> &PgConnection {
@@ -323,6 +361,9 @@ impl Drop for Lease {
         if !self.clean {
             self.connection.retire();
         }
-        self.pool.release(Rc::clone(&self.connection));
+        if let Some(slot) = self.slot.take() {
+            let pool = Rc::clone(&slot.0);
+            pool.release(slot, Rc::clone(&self.connection));
+        }
     }
 }
