@@ -362,11 +362,6 @@ fn compress(response: &mut Response, encoding: Option<Encoding>, bytes_min: usiz
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
-    tracing::error!(panic = panic_message(panic), "A request panicked.");
+    runtime::report_panic("request", panic);
     Response::empty(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -18,7 +18,7 @@ use std::{
 use kakera_shards::{
     MailboxLimits, MeshLimits, NodeId, StableHash,
     boot::{self, BootConfig, BootError},
-    runtime::{OffloadConfig, Signal, SignalWatch},
+    runtime::{self, OffloadConfig, Signal, SignalWatch},
 };
 
 use crate::{
@@ -136,6 +136,7 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
         if let Some(metrics) = built.metrics.get() {
             count_writer(metrics, database.clone());
         }
+            count_threads(metrics, handle.clone());
         let metrics = addresses.metrics.zip(built.metrics.get().cloned());
         let scraped = metrics
             .map(|(address, metrics)| MetricsServer::start(address, SCRAPE_TIMEOUT, metrics));
@@ -173,6 +174,21 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
 }
 
 /// Adds what the embedded store's writer thread counts, if there is one.
+/// Adds what threads count that are no shard's.
+fn count_threads(metrics: &Metrics, node: boot::Handle) {
+    use metrics::Kind::{Counter, Gauge};
+    metrics.add_source(move |samples| {
+        let mut add = |name, help, kind, value: u64| {
+            samples.push(Sample { name, help, kind, value: value as f64 });
+        };
+        let waiting = node.offload_waiting() as u64;
+        add("offload_waiting", "Blocking jobs that wait for a thread.", Gauge, waiting);
+        add("offload_done", "Blocking jobs that were done.", Counter, node.offload_done());
+        let panics = runtime::panics_elsewhere();
+        add("thread_panics", "Panics caught on threads that are no shard's.", Counter, panics);
+    });
+}
+
 fn count_writer(metrics: &Metrics, database: Database) {
     metrics.add_source(move |samples| {
         let Some((counters, waiting)) = database.writer_counters() else { return };

@@ -6,7 +6,10 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -129,8 +132,18 @@ pub(crate) fn guard(what: &'static str, run: impl FnOnce()) {
     }
 }
 
-/// Counts and logs a caught panic.
-pub(crate) fn report_panic(task: &str, panic: &(dyn Any + Send)) {
+/// Panics caught on threads that are no shard's.
+static PANICS_ELSEWHERE: AtomicU64 = AtomicU64::new(0);
+
+/// Panics caught and reported on threads of the process that are no shard's, which count their own as
+/// `task_panics`.
+pub fn panics_elsewhere() -> u64 {
+    PANICS_ELSEWHERE.load(Ordering::Relaxed)
+}
+
+/// Counts and logs a caught panic of what `task` names: as `task_panics` on a shard, else as
+/// [`panics_elsewhere`]. Whoever catches one tells it here.
+pub fn report_panic(task: &str, panic: &(dyn Any + Send)) {
     let message = panic
         .downcast_ref::<&'static str>()
         .copied()
@@ -139,8 +152,11 @@ pub(crate) fn report_panic(task: &str, panic: &(dyn Any + Send)) {
     let local = Local::try_current();
     let shard = local.as_ref().map(|local| local.shard.0);
     tracing::error!(task, shard, panic = message, "A task panicked.");
-    if let Some(local) = local {
-        local.panics.increment();
+    match local {
+        Some(local) => local.panics.increment(),
+        None => {
+            PANICS_ELSEWHERE.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

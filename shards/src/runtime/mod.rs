@@ -21,12 +21,13 @@ use futures_util::future::{Either, select};
 pub use cores::available_cpus;
 pub use eventfd::EventFd;
 pub use executor::ExecutorConfig;
+pub use local::{panics_elsewhere, report_panic};
 pub use offload::{OffloadConfig, OffloadError, offload};
 pub use signals::{Signal, SignalWatch};
 pub use task::{Task, spawn, spawn_essential, spawn_owned, yield_now};
 
 pub(crate) use executor::Production;
-pub(crate) use local::{End, Local, guard, report_panic};
+pub(crate) use local::{End, Local, guard};
 pub(crate) use offload::Pool;
 
 use crate::{Clock, Counters, ShardId, Timers, counters::Board};

@@ -193,6 +193,7 @@ fn a_request_that_takes_too_long_and_one_that_panics_are_answered() {
             assert_eq!(ask(&mut stream, &post("/echo", "", b"still here")).2, b"still here");
         })
         .await;
+        assert_eq!(kakera_shards::runtime::counters().board().sum("task_panics"), 1);
     });
 }
 

@@ -132,8 +132,10 @@ impl PgShard {
         let (sender, receiver) = oneshot::channel();
         runtime::spawn("store write", async move {
             let run = AssertUnwindSafe(work.transaction(&steps)).catch_unwind();
-            let result =
-                run.await.unwrap_or_else(|_| Err(StoreError::statement("a unit panicked").into()));
+            let result = run.await.unwrap_or_else(|panic| {
+                runtime::report_panic("store write", &*panic);
+                Err(StoreError::statement("a unit panicked").into())
+            });
             // A caller that went away has no use for it.
             let _ = sender.send(result);
         });

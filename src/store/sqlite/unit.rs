@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_channel::oneshot;
+use kakera_shards::runtime::report_panic;
 
 use super::connection::SqliteConnection;
 use crate::store::{
@@ -138,6 +139,9 @@ fn at_once<T, E: From<StoreError>>(future: impl Future<Output = Result<T, E>>) -
             Err(StoreError::statement("a unit waited for something other than its statements")
                 .into())
         }
-        Err(_) => Err(StoreError::statement("a unit panicked").into()),
+        Err(panic) => {
+            report_panic("store unit", &*panic);
+            Err(StoreError::statement("a unit panicked").into())
+        }
     }
 }
