@@ -271,7 +271,7 @@ impl<P: Protocol> Mesh<P> {
         }
         let target: Rc<dyn timers::Target> = Rc::<Inner<P>>::clone(inner);
         inner.calls.set_timer(id, inner.timers.notify_at(deadline_ms, target, id.token()));
-        inner.counters.calls_waiting.set(inner.calls.len() as u64);
+        inner.gauge();
         Ok(id)
     }
 
@@ -353,11 +353,16 @@ fn ask_through<P: Protocol>(
 
 impl<P: Protocol> Inner<P> {
     fn settle(&self, call: CallId, answer: Answer<P>) {
+    /// Tells how many calls wait, or are answered and not yet looked at.
+    fn gauge(&self) {
+        self.counters.calls_waiting.set(self.calls.len() as u64);
+    }
+
         let cancel = |timer| {
             if let Some(timer) = timer {
                 self.timers.cancel(timer);
             }
-            self.counters.calls_waiting.set(self.calls.len() as u64);
+            self.gauge();
         };
         match self.calls.settle(call, answer) {
             Settled::Run(then, answer, timer) => {
@@ -397,7 +402,10 @@ impl<P: Protocol> Future for Call<P> {
         let answer = match self.state {
             CallState::Waiting(id) => match self.mesh.0.calls.poll(id, cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(answer) => answer,
+                Poll::Ready(answer) => {
+                    self.mesh.0.gauge();
+                    answer
+                }
             },
             CallState::Failed(error) => Err(error),
             CallState::Done => Err(CallError::Stopped),
@@ -409,10 +417,10 @@ impl<P: Protocol> Future for Call<P> {
 
 impl<P: Protocol> Drop for Call<P> {
     fn drop(&mut self) {
-        if let CallState::Waiting(id) = self.state
-            && let Some(timer) = self.mesh.0.calls.forget(id)
-        {
+        let CallState::Waiting(id) = self.state else { return };
+        if let Some(timer) = self.mesh.0.calls.forget(id) {
             self.mesh.0.timers.cancel(timer);
         }
     }
+        self.mesh.0.gauge();
 }

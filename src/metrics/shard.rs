@@ -12,7 +12,7 @@ use super::{
 use crate::error::ErrorKind;
 
 /// Names that the reference has too: they are summed over the shards instead of labelled with them.
-pub(super) const SUMMED: [&str; 13] = [
+pub(super) const SUMMED: [&str; 12] = [
     MESSAGES,
     MESSAGE_BYTES_IN,
     MESSAGE_BYTES_OUT,
@@ -22,7 +22,6 @@ pub(super) const SUMMED: [&str; 13] = [
     "sessions",
     "presences",
     "presence_event_count",
-    "dropped_events",
     "authoritative_matches",
     "parties",
     "matchmaker_tickets",
@@ -33,6 +32,9 @@ const MESSAGE_BYTES_IN: &str = "overall_message_recv_bytes";
 const MESSAGE_BYTES_OUT: &str = "overall_message_sent_bytes";
 const MESSAGE_ERRORS: &str = "overall_message_errors";
 
+/// What of the shards' own numbers the reference calls dropped events.
+const DROPPED: [&str; 2] = ["mesh_events_dropped", "stream_deliveries_dropped"];
+
 /// A shard's way to count. It stays on its shard; counting costs a few nanoseconds and never waits.
 pub struct ShardMetrics {
     /// WebSockets opened.
@@ -41,12 +43,6 @@ pub struct ShardMetrics {
     pub websockets_closed: Counter,
     /// Sessions open now.
     pub sessions: Counter,
-    /// Presences tracked now.
-    pub presences: Counter,
-    /// Presence events worked off.
-    pub presence_events: Counter,
-    /// Events dropped because a queue was full.
-    pub dropped_events: Counter,
     messages: Counter,
     message_bytes_in: Counter,
     message_bytes_out: Counter,
@@ -67,11 +63,6 @@ impl ShardMetrics {
             websockets_opened: counters.counter("socket_ws_opened", "WebSockets opened."),
             websockets_closed: counters.counter("socket_ws_closed", "WebSockets closed."),
             sessions: counters.gauge("sessions", "Sessions open now."),
-            presences: counters.gauge("presences", "Presences tracked now."),
-            presence_events: counters
-                .counter("presence_event_count", "Presence events worked off."),
-            dropped_events: counters
-                .counter("dropped_events", "Events dropped because a queue was full."),
             messages: counters.counter(MESSAGES, "Messages from sockets."),
             message_bytes_in: counters.counter(MESSAGE_BYTES_IN, "Bytes of messages from sockets."),
             message_bytes_out: counters.counter(MESSAGE_BYTES_OUT, "Bytes of messages to sockets."),
@@ -110,7 +101,7 @@ impl ShardMetrics {
     }
 }
 
-/// Requests and socket messages together, as the reference counts them.
+/// Requests and socket messages together, and dropped events, as the reference counts them.
 pub(super) fn render_overall(
     board: &Board,
     requests: u64,
@@ -132,4 +123,7 @@ pub(super) fn render_overall(
     for (name, help, of_requests, messages) in totals {
         families.number(name, help, Kind::Counter, &[], (of_requests + board.sum(messages)) as f64);
     }
+    let dropped: u64 = DROPPED.iter().map(|name| board.sum(name)).sum();
+    let help = "Events dropped because a queue was full.";
+    families.number("dropped_events", help, Kind::Counter, &[], dropped as f64);
 }

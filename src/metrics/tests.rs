@@ -42,6 +42,8 @@ fn calls_are_seen_by_label_by_rpc_and_overall_and_summed_over_shards() {
         shards[0].call(Transport::ApiRpc, "roll", None, Duration::from_micros(1), bytes);
         shards[0].message_in(7, true);
         shards[1].message_out(70);
+        counters.counter("mesh_events_dropped", "").add(3);
+        counters.counter("stream_deliveries_dropped", "").add(4);
         metrics.render()
     });
     let node = "node_name=\"nakama\"";
@@ -58,6 +60,7 @@ fn calls_are_seen_by_label_by_rpc_and_overall_and_summed_over_shards() {
         (format!("nakama_GetAccount_latency_ms_count{{{node}}}"), 4.0),
         (format!("nakama_Rpc_count{{{node},rpc_id=\"roll\"}}"), 1.0),
         (format!("nakama_overall_request_count{{{node}}}"), 5.0),
+        (format!("nakama_dropped_events{{{node}}}"), 7.0),
         (format!("nakama_overall_count{{{node}}}"), 6.0),
         (format!("nakama_overall_errors{{{node}}}"), 3.0),
         (format!("nakama_overall_recv_bytes{{{node}}}"), 57.0),

@@ -131,7 +131,8 @@ impl Presences {
         self.gauge();
     }
 
-    fn gauge(&self) {
+    /// Says how much this shard owns.
+    pub fn gauge(&self) {
         let owner = self.0.owner.borrow();
         self.0.counters.presences.set(owner.presences_len() as u64);
         self.0.counters.streams.set(owner.streams_len() as u64);

@@ -24,7 +24,7 @@ use crate::{
     leaderboards::{Definitions, Leaderboards, Unranked, ranks::RankOwner},
     log::RequestIds,
     matches::{MatchIndex, Matches},
-    metrics::{Metrics, ShardMetrics},
+    metrics::Metrics,
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
     notifications::{LiveSessions, Notifications},
     parties::{Parties, PartySettings},
@@ -71,7 +71,7 @@ pub(super) async fn run(
     // What fell due while nothing ran comes before the first request.
     scheduler.turn().await;
     runtime::spawn_essential("schedules", scheduler.run());
-    let gauges = Gauges::new(&context.counters(), Rc::clone(&built.metrics));
+    let gauges = Gauges::new(&context.counters());
     runtime::spawn_essential("sweep", sweep(Rc::clone(&built.state), gauges));
     let idle_check_ms = blueprint.config.party.idle_check_interval_ms;
     if idle_check_ms > 0 {
@@ -98,7 +98,6 @@ pub(super) async fn run(
 /// What a shard consists of.
 struct Built {
     state: Rc<ShardState>,
-    metrics: Rc<ShardMetrics>,
     api: Rc<Api>,
     realtime: Rc<Realtime>,
     leaderboards: Leaderboards,
@@ -207,7 +206,7 @@ fn build(
     sessions.connect(presences.clone(), realtime.clone(), keepers);
     let keepers = (parties, match_index);
     let state = ShardState::new(sessions, presences, keepers, revocations, (ranks, boards), clock);
-    Ok(Built { state, metrics, api: Rc::new(api), realtime, console, leaderboards, flood })
+    Ok(Built { state, api: Rc::new(api), realtime, console, leaderboards, flood })
 }
 
 fn seconds(configured: u64) -> i64 {

@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use kakera_shards::{Counter, Counters, runtime};
 
-use crate::{metrics::ShardMetrics, parties::Parties, presence::Home, shard::ShardState};
+use crate::{parties::Parties, presence::Home, shard::ShardState};
 
 /// How often what has expired is swept.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
@@ -12,10 +12,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 /// The counter that shows that a shard gets on.
 pub(super) const SWEEPS: &str = "sweeps";
 
-/// How much the shard's owners hold.
+/// How much of the shard's state its owners do not tell of themselves.
 pub(super) struct Gauges {
-    metrics: Rc<ShardMetrics>,
-    streams: Counter,
     memberships: Counter,
     users: Counter,
     revoked_tokens: Counter,
@@ -26,12 +24,10 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    pub(super) fn new(counters: &Counters, metrics: Rc<ShardMetrics>) -> Self {
+    pub(super) fn new(counters: &Counters) -> Self {
         let gauge = |name, help| counters.gauge(name, help);
         Self {
-            metrics,
             sweeps: counters.counter(SWEEPS, "Times that the shard forgot what had expired."),
-            streams: gauge("streams", "Streams that the shard owns."),
             memberships: gauge("memberships", "Streams that the shard's sessions have joined."),
             users: gauge("users_with_sessions", "Users that the shard owns and have a session."),
             revoked_tokens: gauge("revoked_tokens", "Tokens known to be revoked."),
@@ -43,10 +39,7 @@ impl Gauges {
     }
 
     fn read(&self, state: &ShardState) {
-        state.presences.read_owner(|owner| {
-            self.metrics.presences.set(owner.presences_len() as u64);
-            self.streams.set(owner.streams_len() as u64);
-        });
+        state.presences.gauge();
         self.memberships.set(state.presences.read_home(Home::memberships_len) as u64);
         self.users.set(state.sessions.users_len() as u64);
         let revocations = state.revocations.borrow();

@@ -150,10 +150,15 @@ fn the_table_of_calls_is_bounded_and_forgets_what_was_dropped() {
         }
         assert_eq!(answers.pop(), Some(Err(CallError::TooManyCalls)));
         assert!(answers.iter().all(Result::is_ok));
+        let board = context.counters().board().clone();
+        assert_eq!(board.sum("mesh_calls_waiting"), 0);
         for i in 0..100 {
-            drop(context.mesh.call(address(1), i, SOON));
+            let call = context.mesh.call(address(1), i, SOON);
+            assert_eq!(board.sum("mesh_calls_waiting"), 1);
+            drop(call);
         }
         assert!(context.timers().is_empty());
+        assert_eq!(board.sum("mesh_calls_waiting"), 0);
     });
 }
 
