@@ -22,7 +22,7 @@ pub enum CloseCause {
     Malformed,
     /// A text frame on a protobuf session, or a binary frame on a JSON session.
     WrongFrame,
-    /// An envelope without a message, or with one that only servers send.
+    /// An envelope without a message, with one that only servers send, or one whose handling panicked.
     Unprocessable,
     /// The client reads more slowly than it is written to.
     OutgoingQueueFull,

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
     sync::Arc,
+    thread,
 };
 
 use kakera_proto::realtime::Envelope;
@@ -217,13 +218,13 @@ impl Session {
             return;
         }
         let Some(me) = self.me.upgrade() else { return };
-        self.pumping.set(true);
+        let pumping = Pumping::begin(self);
         while self.phase.get() == Phase::Open {
             let next = self.inbox.borrow_mut().next_turn();
             let Some(envelope) = next else { break };
             self.sessions.dispatch().envelope(&me, *envelope);
         }
-        self.pumping.set(false);
+        drop(pumping);
         let resume = self.phase.get() == Phase::Open && self.inbox.borrow_mut().may_resume();
         if resume {
             self.line.resume();
@@ -284,7 +285,27 @@ impl Session {
     }
 }
 
-/// One envelope in flight. Dropping it, on whatever path, lets the session's next envelope be handled.
+/// The inbox is being worked off. A panic of a handler ends the session: nobody knows how far it came.
+struct Pumping<'a>(&'a Session);
+
+impl<'a> Pumping<'a> {
+    fn begin(session: &'a Session) -> Self {
+        session.pumping.set(true);
+        Self(session)
+    }
+}
+
+impl Drop for Pumping<'_> {
+    fn drop(&mut self) {
+        self.0.pumping.set(false);
+        if thread::panicking() {
+            self.0.close(CloseCause::Unprocessable);
+        }
+    }
+}
+
+/// One envelope in flight. Dropping it lets the session's next envelope be handled, on whatever path but that
+/// of a panic, which ends the session.
 #[must_use = "dropping the turn ends it"]
 pub struct Turn {
     session: Weak<Session>,
@@ -292,7 +313,10 @@ pub struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(session) = self.session.upgrade() {
+        let Some(session) = self.session.upgrade() else { return };
+        if thread::panicking() {
+            session.close(CloseCause::Unprocessable);
+        } else {
             session.turn_over();
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
 };
 
@@ -162,6 +163,7 @@ impl Dispatch for Steered {
     }
 
     fn envelope(&self, session: &Rc<Session>, envelope: Envelope) {
+        assert_ne!(envelope.cid, "panic", "on purpose");
         if self.slow.borrow().contains(&envelope.cid) {
             let turn = session.begin_turn();
             self.turns.borrow_mut().push(turn);
@@ -286,6 +288,32 @@ fn an_envelope_in_flight_holds_up_those_behind_it_and_no_other_session() {
         assert_eq!(world.handled(), ["b", "c"]);
         world.end_turn();
         assert_eq!(world.handled(), ["d"]);
+    });
+}
+
+#[test]
+fn a_panic_of_a_handler_ends_the_session_instead_of_leaving_it_mute() {
+    on_a_shard(async || {
+        let world = World::new(settings());
+        let ended = [Act::Close(1000, "error processing message".to_owned())];
+        let (session, line) = world.open(1);
+        say(&session, &["panic", "b"]);
+        let unwound = catch_unwind(AssertUnwindSafe(|| session.announced()));
+        assert!(unwound.is_err() && session.phase() == Phase::Closing);
+        assert_eq!(line.take(), ended);
+        // So does that of a task which had an envelope in flight.
+        let (session, line) = world.open(2);
+        session.announced();
+        world.dispatch.slow.borrow_mut().push("a".to_owned());
+        say(&session, &["a", "b"]);
+        let turn = world.dispatch.turns.borrow_mut().remove(0);
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let _turn = turn;
+            panic!("on purpose");
+        }));
+        assert!(unwound.is_err() && session.phase() == Phase::Closing);
+        assert_eq!(line.take(), ended);
+        assert_eq!(world.handled(), ["a"]);
     });
 }
 
