@@ -320,7 +320,8 @@ impl Connection {
     }
 }
 
-/// Counts a request while it runs, to the end of its response or of its connection.
+/// Counts a request while it runs: until its response is ready to be sent, or its connection is over. Taking
+/// the response counts as idle time; on HTTP/2 see also [`Watch::owe`].
 struct Running(Rc<Watch>);
 
 impl Running {

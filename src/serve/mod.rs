@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! start: ports probed -> database open -> shards set up -> each builds its owners, then listens -> ready
-//! drain: no more accepted -> requests in flight finish -> sessions closed -> sockets shut -> store flushed
+//! drain: no more accepted -> sessions closed, while requests in flight finish -> connections gone
+//!        -> sockets shut -> store flushed
 //! ```
 
 mod addresses;
@@ -135,8 +136,8 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
         }
         if let Some(metrics) = built.metrics.get() {
             count_writer(metrics, database.clone());
-        }
             count_threads(metrics, handle.clone());
+        }
         let metrics = addresses.metrics.zip(built.metrics.get().cloned());
         let scraped = metrics
             .map(|(address, metrics)| MetricsServer::start(address, SCRAPE_TIMEOUT, metrics));
@@ -173,7 +174,6 @@ pub fn run(plan: Plan) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Adds what the embedded store's writer thread counts, if there is one.
 /// Adds what threads count that are no shard's.
 fn count_threads(metrics: &Metrics, node: boot::Handle) {
     use metrics::Kind::{Counter, Gauge};
@@ -189,6 +189,7 @@ fn count_threads(metrics: &Metrics, node: boot::Handle) {
     });
 }
 
+/// Adds what the embedded store's writer thread counts, if there is one.
 fn count_writer(metrics: &Metrics, database: Database) {
     metrics.add_source(move |samples| {
         let Some((counters, waiting)) = database.writer_counters() else { return };

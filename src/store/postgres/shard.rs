@@ -26,7 +26,7 @@ const RETRIES_MAX: u32 = 8;
 /// The longest pause before the first of them; each doubles it.
 const RETRY_PAUSE: Duration = Duration::from_millis(2);
 
-/// Statements over the shard's pool, with a deadline and retries.
+/// Statements over the shard's pool, with retries, and a deadline for each attempt.
 pub struct PgShard {
     work: Rc<Work>,
 }
