@@ -21,6 +21,10 @@ impl Engine {
             Phase::Open => {
                 slot.phase = Phase::Finishing;
                 slot.due = true;
+                // A peer that takes a byte now and then is not stalled, and has no session any more that
+                // would find it slow.
+                let at_ms = self.ms_from_now(self.config.finish_max);
+                slot.timer = self.alarm(at_ms, Alarm::Abort, Some(key));
                 if !slot.dirty {
                     slot.dirty = true;
                     state.dirty.push(key);

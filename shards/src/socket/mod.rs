@@ -52,6 +52,8 @@ pub struct SocketConfig {
     pub flush_window_max: Duration,
     /// How long a closed socket waits for its peer to close too.
     pub linger: Duration,
+    /// How long a closed socket may take to send what is queued, progress or not, before it is cut.
+    pub finish_max: Duration,
     /// How long a send may make no progress before the socket is cut.
     pub write_stall: Duration,
     /// Bytes of idle output buffers that are kept, for each of two sizes.
@@ -67,6 +69,7 @@ impl Default for SocketConfig {
             turn_events_max: 512,
             flush_window_max: Duration::from_millis(4),
             linger: Duration::from_secs(2),
+            finish_max: Duration::from_mins(1),
             write_stall: Duration::from_secs(10),
             pool_bytes_max: 4 << 20,
         }
@@ -253,7 +256,7 @@ impl Socket {
         self.engine.resume_reading(self.key);
     }
 
-    /// Sends what is queued, ends the stream, waits ([`SocketConfig::linger`]) for the peer to end its
+    /// Sends what is queued (for [`SocketConfig::finish_max`] at most), ends the stream, waits ([`SocketConfig::linger`]) for the peer to end its
     /// own, and closes. What comes in meanwhile is thrown away.
     pub fn close(&self) {
         self.engine.close(self.key);

@@ -225,6 +225,37 @@ fn a_slow_peer_gets_all_of_a_closed_socket_even_after_the_linger() {
 }
 
 #[test]
+fn a_closed_socket_does_not_wait_for_a_peer_that_takes_it_byte_by_byte() {
+    let config = SocketConfig { finish_max: Duration::from_millis(300), ..SocketConfig::default() };
+    on_a_shard(config, async |sockets| {
+        let closed = Rc::new(Cell::new(None));
+        let of_server = Rc::clone(&closed);
+        let listening = sockets
+            .listen(any(), ListenOptions::default(), move |socket| {
+                let (pace, closed) = (Pace::Now, Rc::clone(&of_server));
+                socket.consume(Rc::new(Echo { socket: socket.clone(), pace, closed }));
+                socket.write(&pattern(32 << 20), pace).unwrap();
+                socket.close();
+            })
+            .unwrap();
+        let address = listening.address();
+        let taken = client(move || {
+            let mut stream = dial(address);
+            let (mut bytes, mut taken) = ([0; 4096], 0);
+            while let Ok(len @ 1..) = stream.read(&mut bytes) {
+                taken += len;
+                thread::sleep(Duration::from_millis(5));
+            }
+            taken
+        })
+        .await;
+        until(|| closed.get().is_some()).await;
+        assert_eq!(closed.get(), Some(Closed::Here));
+        assert!(taken < 32 << 20, "{taken}");
+    });
+}
+
+#[test]
 fn nothing_is_opened_while_all_is_shut_down() {
     on_a_shard(SocketConfig::default(), async |sockets| {
         let address = echo_server(&sockets, ListenOptions::default(), Pace::Now).address();
