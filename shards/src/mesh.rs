@@ -175,7 +175,8 @@ impl<P: Protocol> Mesh<P> {
         self.0.ring.borrow().owner(key_hash)
     }
 
-    /// Takes a newer ring over; an older one is ignored.
+    /// Takes a newer ring over; an older one is ignored. For links to other nodes, which tell of rings when
+    /// there are any; a node alone keeps its first.
     pub fn set_ring(&self, ring: Ring) {
         let mut known = self.0.ring.borrow_mut();
         if ring.epoch() > known.epoch() {
@@ -352,12 +353,12 @@ fn ask_through<P: Protocol>(
 }
 
 impl<P: Protocol> Inner<P> {
-    fn settle(&self, call: CallId, answer: Answer<P>) {
     /// Tells how many calls wait, or are answered and not yet looked at.
     fn gauge(&self) {
         self.counters.calls_waiting.set(self.calls.len() as u64);
     }
 
+    fn settle(&self, call: CallId, answer: Answer<P>) {
         let cancel = |timer| {
             if let Some(timer) = timer {
                 self.timers.cancel(timer);
@@ -421,6 +422,6 @@ impl<P: Protocol> Drop for Call<P> {
         if let Some(timer) = self.mesh.0.calls.forget(id) {
             self.mesh.0.timers.cancel(timer);
         }
-    }
         self.mesh.0.gauge();
+    }
 }

@@ -173,7 +173,8 @@ impl Sessions {
         assert!(connected, "sessions are connected once, while the shard starts");
     }
 
-    /// Who is told when sessions begin and end; at most once, while the shard starts. Without it nobody is.
+    /// Who is told when sessions begin and end; at most once, while the shard starts. Without it nobody is:
+    /// it is for the scripts' session events, and nothing sets it as long as there are no scripts.
     pub fn watch_life(&self, watch: Rc<dyn LifeWatch>) {
         assert!(self.0.life.set(watch).is_ok(), "one watch, set while the shard starts");
     }

@@ -49,20 +49,6 @@ impl Engine {
         self.kick();
     }
 
-    pub(super) fn abort_after(&self, key: Key, delay: Duration) {
-        let at = self.ms_from_now(delay);
-        let timer = self.alarm(at, Alarm::Abort, Some(key));
-        let mut state = self.state.borrow_mut();
-        let old = match state.slots.get_mut(key) {
-            Some(slot) => std::mem::replace(&mut slot.timer, timer),
-            None => timer,
-        };
-        drop(state);
-        if let Some(old) = old {
-            self.timers.cancel(old);
-        }
-    }
-
     /// Moves a socket that is closed here on, once its queue is empty: end our stream, then wait for the
     /// peer's.
     pub(super) fn finish(&self, state: &mut State, key: Key) {

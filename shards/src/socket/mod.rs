@@ -267,12 +267,6 @@ impl Socket {
         self.engine.abort(self.key, Closed::Here);
     }
 
-    /// Aborts when this time has passed, unless the socket is closed by then. A later call replaces an
-    /// earlier one.
-    pub fn abort_after(&self, delay: Duration) {
-        self.engine.abort_after(self.key, delay);
-    }
-
     /// None for a Unix socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.engine.read(self.key, Slot::peer).flatten()

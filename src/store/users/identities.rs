@@ -238,3 +238,36 @@ pub async fn unlink_device(
 async fn touch(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
     tx.execute("update users set update_time = {now} where id = $1", params![user]).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whichever_is_unlinked_every_other_identity_keeps_the_account() {
+        let kinds = [
+            (ExternalId::Apple.statements(), "apple_id"),
+            (ExternalId::Custom.statements(), "custom_id"),
+            (ExternalId::Facebook.statements(), "facebook_id"),
+            (ExternalId::FacebookInstantGame.statements(), "facebook_instant_game_id"),
+            (ExternalId::GameCenter.statements(), "gamecenter_id"),
+            (ExternalId::Google.statements(), "google_id"),
+            (ExternalId::Steam.statements(), "steam_id"),
+            (&EMAIL, "email"),
+        ];
+        for (statements, unlinked) in kinds {
+            for sql in [statements.unlink, statements.unlink_named] {
+                assert!(sql.contains(&format!(" set {unlinked} = null,")), "{sql}");
+                assert!(
+                    sql.contains("exists (select 1 from user_device where user_id = $1)"),
+                    "{sql}"
+                );
+                for (_, other) in kinds {
+                    let keeps = sql.contains(&format!("({other} is not null"))
+                        || sql.contains(&format!(" {other} is not null"));
+                    assert_eq!(keeps, other != unlinked, "{other} in: {sql}");
+                }
+            }
+        }
+    }
+}
