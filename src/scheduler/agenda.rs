@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::{leaderboards::Board, store::leaderboards::fences::Kind};
 
@@ -43,11 +43,17 @@ impl Agenda {
         self.boards.get(id).map(|entry| Rc::clone(&entry.board))
     }
 
-    /// Keeps only these boards; yields those of them that are new or have changed, which are put on the
-    /// list by [`Agenda::reached`].
-    pub(super) fn follow(&mut self, boards: Vec<Rc<Board>>) -> Vec<Rc<Board>> {
+    /// Those of the boards that are new or have changed.
+    pub(super) fn news(&self, boards: &[Rc<Board>]) -> Vec<Rc<Board>> {
+        let known =
+            |board: &Board| self.boards.get(&board.id).is_some_and(|entry| *entry.board == *board);
+        boards.iter().filter(|board| !known(board)).cloned().collect()
+    }
+
+    /// Keeps only these boards. Those that are new or have changed are put on the list by
+    /// [`Agenda::reached`], which belongs to the same step: nobody looks for them again.
+    pub(super) fn follow(&mut self, boards: Vec<Rc<Board>>) {
         let mut old = std::mem::take(&mut self.boards);
-        let mut new = Vec::new();
         for board in boards {
             match old.remove(&board.id) {
                 Some(entry) if *entry.board == *board => {
@@ -57,14 +63,12 @@ impl Agenda {
                     self.strike(&board.id, known);
                     let entry = Entry { board: Rc::clone(&board), times: Vec::new(), made_up: 0 };
                     self.boards.insert(Arc::clone(&board.id), entry);
-                    new.push(board);
                 }
             }
         }
         for (id, entry) in old {
             self.strike(&id, Some(entry));
         }
-        new
     }
 
     fn strike(&mut self, id: &Arc<str>, entry: Option<Entry>) {
@@ -103,10 +107,15 @@ impl Agenda {
     pub(super) fn first(&self) -> Option<&Due> {
         self.due.first()
     }
+
+    /// The earliest event but those of boards that are set aside.
+    pub(super) fn first_beside(&self, aside: &HashSet<Arc<str>>) -> Option<&Due> {
+        self.due.iter().find(|due| !aside.contains(&due.board))
+    }
 }
 
 /// The first event of a kind after a time.
-fn next(board: &Board, kind: Kind, after: i64) -> Option<i64> {
+pub(super) fn next(board: &Board, kind: Kind, after: i64) -> Option<i64> {
     if !board.is_tournament() {
         let reset = board.next_reset(after);
         return (kind == Kind::Reset && reset > after).then_some(reset);
@@ -240,11 +249,15 @@ mod tests {
     fn a_board_that_changes_or_goes_is_struck_off() {
         let mut agenda = Agenda::default();
         let old = board("b", Some("@daily"), 0, 0);
-        assert_eq!(agenda.follow(vec![Rc::clone(&old)]).len(), 1);
+        assert_eq!(agenda.news(&[Rc::clone(&old)]).len(), 1);
+        agenda.follow(vec![Rc::clone(&old)]);
         agenda.reached("b", Kind::Reset, T, T);
-        assert!(agenda.follow(vec![old]).is_empty(), "it is the same");
+        assert!(agenda.news(&[Rc::clone(&old)]).is_empty(), "it is the same");
+        agenda.follow(vec![old]);
+        assert!(agenda.first().is_some());
         let new = board("b", Some("@hourly"), 0, 0);
-        assert_eq!(agenda.follow(vec![new]).len(), 1);
+        assert_eq!(agenda.news(&[Rc::clone(&new)]).len(), 1);
+        agenda.follow(vec![new]);
         assert!(agenda.first().is_none());
         agenda.reached("b", Kind::Reset, T, T);
         assert_eq!(agenda.first().unwrap().time, T + HOUR);

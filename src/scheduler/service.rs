@@ -2,14 +2,15 @@
 
 use std::{rc::Rc, time::Duration};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use kakera_shards::{Counter, Counters, runtime};
 
 use super::{
     Effects, Event,
-    agenda::{Agenda, Due, kinds},
+    agenda::{Agenda, Due, kinds, next},
 };
 use crate::{
+    error::ErrorKind,
     leaderboards::{Board, Leaderboards, service::shown},
     store::{
         StoreError, Timestamp,
@@ -89,52 +90,97 @@ impl Scheduler {
         until.filter(|until| !until.is_zero()).map_or(TURN, |until| until.min(TURN))
     }
 
+    /// What fails stands aside until the next turn, so that it blocks nothing else; only where nothing can
+    /// be written at all is the rest left for later.
     async fn try_turn(&mut self) -> Result<(), StoreError> {
-        self.follow().await?;
+        if let Err(error) = self.follow().await {
+            self.put_off(None, error)?;
+        }
+        let mut aside = HashSet::new();
         loop {
             let now = self.boards.now();
-            let due = self.agenda.first().filter(|due| due.time <= now).cloned();
+            let due = self.agenda.first_beside(&aside).filter(|due| due.time <= now).cloned();
             let Some(due) = due else { return Ok(()) };
-            self.carry_out(&due).await?;
+            if let Err(error) = self.carry_out(&due).await {
+                self.put_off(Some(&due.board), error)?;
+                aside.insert(due.board);
+            }
         }
     }
 
-    /// Takes over which boards there are.
+    fn put_off(&self, board: Option<&str>, error: StoreError) -> Result<(), StoreError> {
+        if error.kind() == ErrorKind::Unavailable {
+            return Err(error);
+        }
+        self.failed.increment();
+        tracing::error!(board, %error, "A reset or an end of a board has to wait.");
+        Ok(())
+    }
+
+    /// Takes over which boards there are. On an error nothing has changed.
     async fn follow(&mut self) -> Result<(), StoreError> {
         let version = self.boards.known().borrow().version();
         if self.version == Some(version) && !self.turns.is_multiple_of(LOOKS_APART) {
             return Ok(());
         }
-        let (store, now) = (self.boards.store().clone(), self.boards.now());
+        let now = self.boards.now();
         let kept: Vec<Rc<Board>> = {
             let known = self.boards.known().borrow();
             let scheduled = known.by_age(None).filter(|board| !kinds(board).is_empty());
             let peers = self.boards.peers();
             scheduled.filter(|board| peers.keeps_schedule(&board.id)).cloned().collect()
         };
-        let new = self.agenda.follow(kept);
-        // At the start there are many, and most of them are known.
-        let mut reached: HashMap<(Kind, String), Timestamp> = HashMap::new();
-        if self.version.is_none() && !new.is_empty() {
-            for kind in [Kind::End, Kind::Reset] {
-                let known = fences::all(&store, kind).await?;
-                reached.extend(known.into_iter().map(|(board, time)| ((kind, board), time)));
-            }
-        }
+        let new = self.agenda.news(&kept);
+        let (ends, resets) = (
+            self.reached(Kind::End, &new, now).await?,
+            self.reached(Kind::Reset, &new, now).await?,
+        );
+        self.agenda.follow(kept);
         for board in new {
             for kind in kinds(&board) {
-                let known = reached.get(&(*kind, board.id.to_string()));
-                let time = if let Some(time) = known {
-                    *time
-                } else {
-                    let now = Timestamp::from_unix_sec(now);
-                    fences::reached(&store, *kind, &board.id, now).await?
-                };
-                self.agenda.reached(&board.id, *kind, time.unix_sec(), now);
+                let reached = if *kind == Kind::End { &ends } else { &resets };
+                let reached = reached.get(&*board.id).map_or(now, |time| time.unix_sec());
+                // What another board of this name has left behind is not this one's.
+                let reached = reached.max(board.created.unix_sec());
+                self.agenda.reached(&board.id, *kind, reached, now);
             }
         }
         self.version = Some(version);
         Ok(())
+    }
+
+    /// Up to when the events of new boards have been carried out. A board that has none to come, and none
+    /// that was ever claimed, leaves no row.
+    async fn reached(
+        &self,
+        kind: Kind,
+        new: &[Rc<Board>],
+        now: i64,
+    ) -> Result<HashMap<String, Timestamp>, StoreError> {
+        let store = self.boards.store();
+        let ids = |boards: &mut dyn Iterator<Item = &Rc<Board>>| -> Vec<String> {
+            boards.map(|board| board.id.to_string()).collect()
+        };
+        let mut boards = new.iter().filter(|board| kinds(board).contains(&kind));
+        let wanted = ids(&mut boards);
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // At the start there are many, and most of them are known.
+        let known = if self.version.is_none() {
+            fences::all(store, kind).await?
+        } else {
+            fences::reached(store, kind, &wanted).await?
+        };
+        let mut known: HashMap<String, Timestamp> = known.into_iter().collect();
+        let mut unknown = new.iter().filter(|board| {
+            kinds(board).contains(&kind)
+                && !known.contains_key(&*board.id)
+                && next(board, kind, now).is_some()
+        });
+        let unknown = ids(&mut unknown);
+        known.extend(fences::begin(store, kind, &unknown, Timestamp::from_unix_sec(now)).await?);
+        Ok(known)
     }
 
     async fn carry_out(&mut self, due: &Due) -> Result<(), StoreError> {
@@ -150,18 +196,13 @@ impl Scheduler {
         let claimed = fences::claim(&store, due.kind, &due.board, (time, next_expiry)).await?;
         let reached = if claimed {
             self.carried_out.increment();
-            time
+            due.time
         } else {
-            // Another node was first, and may be further.
-            let now = Timestamp::from_unix_sec(self.boards.now());
-            fences::reached(&store, due.kind, &due.board, now).await?
+            // Another node was first, and may be further; or the board is gone.
+            let known = fences::reached(&store, due.kind, &[due.board.to_string()]).await?;
+            known.first().map_or(due.time, |(_, reached)| reached.unix_sec().max(due.time))
         };
-        self.agenda.reached(
-            &due.board,
-            due.kind,
-            reached.unix_sec().max(due.time),
-            self.boards.now(),
-        );
+        self.agenda.reached(&due.board, due.kind, reached, self.boards.now());
         if let (true, Some(effects), Some(event)) = (claimed, &self.effects, event) {
             effects.happened(event).await;
         }

@@ -13,7 +13,7 @@ use kakera::{
     },
     scheduler::{Effects, Event, Scheduler},
     store::{
-        Store, Timestamp,
+        Database, Store, Timestamp,
         leaderboards::{fences, scores},
         users::{lifecycle, sign_in},
     },
@@ -367,11 +367,17 @@ on_both_databases! {
 
     async fn a_claim_is_for_one_and_never_for_an_earlier_event(bench: Bench) {
         let store = &bench.store;
+        let node = Node::new(store);
         let at = |second| Timestamp::from_unix_sec(second);
         let claim = async |second| fences::claim(store, fences::Kind::End, "t", (at(second), at(0))).await.unwrap();
-        assert!(!claim(5).await, "nobody has begun");
-        assert_eq!(fences::reached(store, fences::Kind::End, "t", at(10)).await.unwrap(), at(10));
-        assert_eq!(fences::reached(store, fences::Kind::End, "t", at(99)).await.unwrap(), at(10));
+        let begin = async |second| {
+            fences::begin(store, fences::Kind::End, &["t".to_owned(), "gone".to_owned()], at(second)).await.unwrap()
+        };
+        assert!(!claim(5).await, "there is no such board");
+        assert!(begin(5).await.is_empty());
+        node.create(new("t")).await;
+        assert_eq!(begin(10).await, [("t".to_owned(), at(10))]);
+        assert_eq!(begin(99).await, [("t".to_owned(), at(10))]);
         assert!(!claim(10).await);
         let claims = join_all((0..6).map(|_| claim(20))).await;
         assert_eq!(claims.into_iter().filter(|claimed| *claimed).count(), 1);
@@ -379,5 +385,82 @@ on_both_databases! {
         assert_eq!(fences::all(store, fences::Kind::End).await.unwrap(), [("t".to_owned(), at(20))]);
         fences::forget(store, "t").await.unwrap();
         assert!(fences::all(store, fences::Kind::End).await.unwrap().is_empty());
+        let claims = join_all((0..6).map(|_| claim(30))).await;
+        assert_eq!(claims.into_iter().filter(|claimed| *claimed).count(), 1, "without the row it goes on");
+    }
+
+    async fn a_store_that_fails_for_a_while_costs_no_board_its_schedule(bench: Bench) {
+        let node = Node::new(&bench.store);
+        let start = midnight(&node);
+        let recorder = Rc::new(Recorder::default());
+        let mut scheduler = scheduler(&node, &recorder);
+        scheduler.turn().await;
+        node.create(NewTournament { reset_schedule: "0 0 * * *".to_owned(), ..new("t") }).await;
+        bench.store.execute("alter table storage rename to away", &[]).await.unwrap();
+        scheduler.turn().await;
+        bench.store.execute("alter table away rename to storage", &[]).await.unwrap();
+        scheduler.turn().await;
+        node.set(start + 3600);
+        scheduler.turn().await;
+        assert_eq!(*recorder.0.borrow(), [format!("t of 0 end {}", start + 3600)]);
+    }
+
+    async fn an_event_that_fails_blocks_no_other(bench: Bench) {
+        let node = Node::new(&bench.store);
+        let start = midnight(&node);
+        for id in ["a", "b", "c"] {
+            node.create(NewTournament { reset_schedule: "0 0 * * *".to_owned(), ..new(id) }).await;
+        }
+        let recorder = Rc::new(Recorder::default());
+        let mut scheduler = scheduler(&node, &recorder);
+        scheduler.turn().await;
+        node.set(start + 3600);
+        let [refuse, allow] = match bench.database {
+            Database::Sqlite(_) => [
+                vec!["create trigger refused before insert on storage when new.key = 'a' begin \
+                      select raise(abort, 'refused'); end"],
+                vec!["drop trigger refused"],
+            ],
+            Database::Postgres(_) => [
+                vec![
+                    "create function refused() returns trigger language plpgsql as \
+                     $$ begin raise exception 'refused'; end $$",
+                    "create trigger refused before insert on storage for each row \
+                     when (new.key = 'a') execute function refused()",
+                ],
+                vec!["drop trigger refused on storage"],
+            ],
+        };
+        for sql in refuse {
+            bench.store.execute(sql, &[]).await.unwrap();
+        }
+        scheduler.turn().await;
+        let ended = |id| format!("{id} of 0 end {}", start + 3600);
+        assert_eq!(*recorder.0.borrow(), [ended("b"), ended("c")]);
+        for sql in allow {
+            bench.store.execute(sql, &[]).await.unwrap();
+        }
+        scheduler.turn().await;
+        assert_eq!(*recorder.0.borrow(), [ended("b"), ended("c"), ended("a")]);
+    }
+
+    async fn a_board_with_nothing_to_come_leaves_no_row_and_a_new_one_owes_nothing_to_an_old_one(bench: Bench) {
+        let store = &bench.store;
+        let node = Node::new(store);
+        let now = node.boards.now();
+        node.create(NewTournament { start_time: now - 100, end_time: now - 10, ..new("over") }).await;
+        let hourly = NewTournament { reset_schedule: "0 * * * *".to_owned(), duration_sec: 60, ..new("t") };
+        node.create(hourly).await;
+        let boards = ["t".to_owned()];
+        for kind in [fences::Kind::End, fences::Kind::Reset] {
+            fences::begin(store, kind, &boards, Timestamp::from_unix_sec(now - 5 * DAY)).await.unwrap();
+        }
+        let recorder = Rc::new(Recorder::default());
+        scheduler(&node, &recorder).turn().await;
+        assert_eq!(*recorder.0.borrow(), Vec::<String>::new());
+        for kind in [fences::Kind::End, fences::Kind::Reset] {
+            let known = fences::all(store, kind).await.unwrap();
+            assert_eq!(known.iter().map(|(board, _)| &**board).collect::<Vec<_>>(), ["t"]);
+        }
     }
 }

@@ -13,6 +13,14 @@ use crate::{
 
 /// Rows read in one statement.
 const BATCH_LEN: i64 = 10_000;
+/// Boards that one statement names.
+const STEP_LEN: usize = 1000;
+
+/// The collections in which the rows stand. They are not for operators to see, take along or delete.
+pub const COLLECTIONS: [&str; 2] = [RESET, END];
+
+const RESET: &str = "kakera.leaderboard.reset";
+const END: &str = "kakera.leaderboard.end";
 
 /// What can happen to a board by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,43 +34,70 @@ pub enum Kind {
 impl Kind {
     fn collection(self) -> &'static str {
         match self {
-            Self::Reset => "kakera.leaderboard.reset",
-            Self::End => "kakera.leaderboard.end",
+            Self::Reset => RESET,
+            Self::End => END,
         }
     }
 }
 
-/// Up to when the events of a board have been carried out; the row's time of update is what counts. Where
-/// nothing is known yet, it is taken to be `now`, and that is remembered.
+/// Up to when the events of these boards have been carried out; the row's time of update is what counts. A
+/// board of which nothing is known is left out.
 pub async fn reached(
     store: &Store,
     kind: Kind,
-    board: &str,
-    now: Timestamp,
-) -> Result<Timestamp, StoreError> {
-    let board = board.to_owned();
-    store
-        .write(async move |tx: &mut Tx<'_>| {
-            let sql = "insert into storage (collection, key, user_id, value, version, read, write, \
-                       create_time, update_time) values ($1, $2, $3, $4, '', 0, 0, $5, $5) \
-                       on conflict (collection, key, user_id) do nothing";
-            let (collection, owner) = (kind.collection(), Uuid::nil());
-            let value = Param::json("{}");
-            let key = Param::from(&board);
-            let params = [collection.into(), key.clone(), owner.into(), value, now.into()];
-            tx.execute(sql, &params).await?;
-            let sql = "select update_time from storage \
-                       where collection = $1 and key = $2 and user_id = $3";
-            let (time,): (Timestamp,) =
-                tx.one(sql, &[collection.into(), key, owner.into()]).await?;
-            Ok(time)
-        })
-        .await
+    boards: &[String],
+) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let mut known = Vec::new();
+    for batch in boards.chunks(STEP_LEN) {
+        let batch = batch.to_vec();
+        let steps = async move |reader: &mut Reader<'_>| of_boards(reader, kind, &batch).await;
+        known.extend(store.scan(steps).await?);
+    }
+    Ok(known)
 }
 
-/// Claims the event of a board at `time`. True for one caller only, ever, and only while no later one has
-/// been claimed. A reset leaves in a tournament's size only those who are in the period that begins, which
-/// expires at `next_expiry`.
+async fn of_boards(
+    reader: &mut Reader<'_>,
+    kind: Kind,
+    boards: &[String],
+) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let sql = "select key, update_time from storage \
+               where collection = $1 and user_id = $2 and key {in $3}";
+    reader.all(sql, params![kind.collection(), Uuid::nil(), boards]).await
+}
+
+/// The same, of boards that exist, where it is remembered for those of which nothing is known yet that all
+/// has been carried out until `now`.
+pub async fn begin(
+    store: &Store,
+    kind: Kind,
+    boards: &[String],
+    now: Timestamp,
+) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let mut known = Vec::new();
+    for batch in boards.chunks(STEP_LEN) {
+        let batch = batch.to_vec();
+        let steps = async move |tx: &mut Tx<'_>| {
+            // In their order, for others may begin with the same ones.
+            let sql = "insert into storage (collection, key, user_id, value, version, read, write, \
+                       create_time, update_time) \
+                       select $1, id, $2, $3, '', 0, 0, $4, $4 from leaderboard where id {in $5} \
+                       order by id on conflict (collection, key, user_id) do nothing";
+            let (collection, owner) = (kind.collection(), Uuid::nil());
+            let params = params![collection, owner, Param::json("{}"), now, &batch[..]];
+            tx.execute(sql, params).await?;
+            of_boards(tx, kind, &batch).await
+        };
+        known.extend(store.write(steps).await?);
+    }
+    Ok(known)
+}
+
+/// Claims the event of a board at `time`. True for one caller only, ever, and only while the board exists
+/// and no later event has been claimed. A reset leaves in a tournament's size only those who are in the
+/// period that begins, which expires at `next_expiry`.
+///
+/// A row that somebody has deleted is written anew: the schedule goes on.
 pub async fn claim(
     store: &Store,
     kind: Kind,
@@ -72,9 +107,14 @@ pub async fn claim(
     let board = board.to_owned();
     store
         .write(async move |tx: &mut Tx<'_>| {
-            let sql = "update storage set update_time = $4 \
-                       where collection = $1 and key = $2 and user_id = $3 and update_time < $4";
-            let params = params![kind.collection(), &board, Uuid::nil(), time];
+            let sql = "insert into storage (collection, key, user_id, value, version, read, write, \
+                       create_time, update_time) \
+                       select $1, id, $3, $5, '', 0, 0, $4, $4 from leaderboard where id = $2 \
+                       on conflict (collection, key, user_id) do update \
+                       set update_time = excluded.update_time \
+                       where storage.update_time < excluded.update_time";
+            let value = Param::json("{}");
+            let params = params![kind.collection(), &board, Uuid::nil(), time, value];
             if tx.execute(sql, params).await? == 0 {
                 return Ok(false);
             }
