@@ -1,10 +1,17 @@
 //! What one of the databases refuses, or makes more of than was written: refused before either sees it,
 //! so that a value is good on both or on none.
 //!
-//! PostgreSQL keeps no NUL in a text, nothing in a `jsonb` that is no character, and its numbers
-//! written out: `1e100000` is a hundred thousand digits whenever it is read.
+//! PostgreSQL keeps no NUL in a text, no time before its first Julian day, nothing in a `jsonb` that is no
+//! character, and its numbers written out: `1e100000` is a hundred thousand digits whenever it is read.
 
-use super::{error::StoreError, value::Param};
+use super::{
+    error::StoreError,
+    value::{Param, Timestamp},
+};
+
+/// The first time that PostgreSQL keeps, at the midnight before 24 November 4714 BC. Its last one lies
+/// behind the last [`Timestamp`].
+const TIME_MIN: Timestamp = Timestamp(-210_866_803_200_000_000);
 
 /// Digits that the exponents of any document may stand for.
 const EXPONENT_DIGITS_FREE: usize = 4096;
@@ -17,6 +24,7 @@ pub(super) fn check(params: &[Param<'_>]) -> Result<(), StoreError> {
         Param::Text(text) => text_fault(text),
         Param::Texts(texts) => texts.iter().find_map(|text| text_fault(text)),
         Param::Json(json) => json_fault(json),
+        Param::Time(time) => (*time < TIME_MIN).then_some("a time before all times"),
         Param::Null
         | Param::Bool(_)
         | Param::I16(_)
@@ -25,7 +33,6 @@ pub(super) fn check(params: &[Param<'_>]) -> Result<(), StoreError> {
         | Param::F64(_)
         | Param::Bytes(_)
         | Param::Uuid(_)
-        | Param::Time(_)
         | Param::Uuids(_)
         | Param::I64s(_) => None,
     });
@@ -110,6 +117,16 @@ mod tests {
         assert!(check(&[Param::from("a\0")]).is_err());
         assert!(check(&[Param::from(vec!["a".to_owned(), "\0".to_owned()])]).is_err());
         assert!(check(&[Param::from("\\u0000"), Param::from("e")]).is_ok());
+    }
+
+    #[test]
+    fn a_time_lies_where_postgresql_has_times() {
+        for good in [TIME_MIN, Timestamp::EPOCH, Timestamp::from_unix_sec(i64::MAX)] {
+            assert!(check(&[good.into()]).is_ok(), "{good:?}");
+        }
+        for bad in [Timestamp(TIME_MIN.0 - 1), Timestamp::from_unix_sec(-300_000_000_000)] {
+            assert!(check(&[bad.into()]).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
