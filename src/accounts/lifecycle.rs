@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AccountError, Accounts, live::Disconnect};
 use crate::{
     ids::UserId,
-    store::{leaderboards::scores, users::lifecycle},
+    store::{leaderboards::scores, see_through, users::lifecycle},
 };
 
 impl Accounts {
@@ -17,10 +17,14 @@ impl Accounts {
         if users.contains(&UserId::NIL) {
             return Err(AccountError::SystemUser);
         }
-        lifecycle::disable(&self.store, &users).await?;
-        let ended = self.sessions.logout_everywhere(&users).await;
-        self.live.disconnect(Arc::from(users), Disconnect::Banned).await;
-        Ok(ended?)
+        let this = self.clone();
+        see_through("ban", async move {
+            lifecycle::disable(&this.store, &users).await?;
+            let ended = this.sessions.logout_everywhere(&users).await;
+            this.live.disconnect(Arc::from(users), Disconnect::Banned).await;
+            Ok(ended?)
+        })
+        .await
     }
 
     /// Lifts bans. Unknown ids are ignored.
@@ -34,13 +38,17 @@ impl Accounts {
         if user == UserId::NIL {
             return Err(AccountError::SystemUser);
         }
-        let periods = scores::periods_of(&self.store, user).await?;
-        if lifecycle::delete(&self.store, user, tombstone).await? {
-            self.leaderboards.forget_owner(user, &periods).await;
-            let ended = self.sessions.logout_everywhere(&[user]).await;
-            self.live.disconnect(Arc::from([user]), Disconnect::Deleted).await;
-            ended?;
-        }
-        Ok(())
+        let this = self.clone();
+        see_through("delete an account", async move {
+            let periods = scores::periods_of(&this.store, user).await?;
+            if lifecycle::delete(&this.store, user, tombstone).await? {
+                this.leaderboards.forget_owner(user, &periods).await;
+                let ended = this.sessions.logout_everywhere(&[user]).await;
+                this.live.disconnect(Arc::from([user]), Disconnect::Deleted).await;
+                ended?;
+            }
+            Ok(())
+        })
+        .await
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     store::{
         Reader, Store, StoreError, Tx,
         friends::{self as table, Edge, FriendState, POSITION_UNIQUE, Request},
-        locks, relations,
+        locks, relations, see_through,
     },
 };
 
@@ -75,9 +75,23 @@ impl Friends {
             return Err(FriendError::Nobody);
         }
         let metadata = object(metadata)?;
+        let this = self.clone();
+        let (user, username) = (caller.user, caller.username.to_owned());
+        see_through("add friends", async move {
+            this.add_and_tell(Caller { user, username: &username }, &others, metadata).await
+        })
+        .await
+    }
+
+    async fn add_and_tell(
+        &self,
+        caller: Caller<'_>,
+        others: &[UserId],
+        metadata: Map<String, Value>,
+    ) -> Result<(), FriendError> {
         let user = caller.user;
         let done = self
-            .transact(&others, move |positions| {
+            .transact(others, move |positions| {
                 let metadata = metadata.clone();
                 async move |tx: &mut Tx<'_>| add_all(tx, user, &positions, &metadata).await
             })
@@ -99,9 +113,22 @@ impl Friends {
         let Some(others) = self.resolve(caller, whom, "Cannot delete self.").await? else {
             return Ok(());
         };
+        let this = self.clone();
+        let (user, username) = (caller.user, caller.username.to_owned());
+        see_through("delete friends", async move {
+            this.delete_and_tell(Caller { user, username: &username }, &others).await
+        })
+        .await
+    }
+
+    async fn delete_and_tell(
+        &self,
+        caller: Caller<'_>,
+        others: &[UserId],
+    ) -> Result<(), FriendError> {
         let user = caller.user;
         let ended = self
-            .transact(&others, move |positions| {
+            .transact(others, move |positions| {
                 async move |tx: &mut Tx<'_>| delete_all(tx, user, &positions).await
             })
             .await?;
@@ -120,16 +147,19 @@ impl Friends {
         if others.is_empty() {
             return Err(FriendError::Nobody);
         }
-        let user = caller.user;
-        let blocked = self
-            .transact(&others, move |positions| {
-                async move |tx: &mut Tx<'_>| block_all(tx, user, &positions).await
-            })
-            .await?;
-        for other in blocked {
-            self.channels.close(user, other);
-        }
-        Ok(())
+        let (this, user) = (self.clone(), caller.user);
+        see_through("block", async move {
+            let blocked = this
+                .transact(&others, move |positions| {
+                    async move |tx: &mut Tx<'_>| block_all(tx, user, &positions).await
+                })
+                .await?;
+            for other in blocked {
+                this.channels.close(user, other);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Replaces what the user noted of a friend: a JSON object, or empty. False when they do not know

@@ -16,6 +16,7 @@ use crate::{
         groups::{self as table, GroupRecord, MemberState, NewEdge},
         locks,
         messages::{self, GroupNote},
+        see_through,
     },
 };
 
@@ -77,6 +78,21 @@ impl Groups {
             users.iter().copied().filter(|user| Some(*user) != by).collect();
         others.sort_unstable();
         others.dedup();
+        let this = self.clone();
+        see_through(
+            "act on members",
+            async move { this.act_and_tell(act, by, group, &others).await },
+        )
+        .await
+    }
+
+    async fn act_and_tell(
+        &self,
+        act: Act,
+        by: Option<UserId>,
+        group: GroupId,
+        others: &[UserId],
+    ) -> Result<(), GroupError> {
         let done = self
             .transact(|| {
                 let targets: Vec<Target> = others

@@ -12,6 +12,7 @@ use crate::{
         groups::{self as table, MemberState, NewEdge},
         locks,
         messages::{self, GroupNote},
+        see_through,
     },
 };
 
@@ -39,6 +40,14 @@ impl Groups {
     /// Makes the caller a member of an open group, and one who asks of a closed one. Who is banned is
     /// told nothing.
     pub async fn join(&self, caller: Caller<'_>, group: GroupId) -> Result<(), GroupError> {
+        let (this, user, username) = (self.clone(), caller.user, caller.username.to_owned());
+        see_through("join a group", async move {
+            this.join_and_tell(Caller { user, username: &username }, group).await
+        })
+        .await
+    }
+
+    async fn join_and_tell(&self, caller: Caller<'_>, group: GroupId) -> Result<(), GroupError> {
         let user = caller.user;
         let note = self.channels.note(group, GroupEvent::Join, user);
         let joined = self
@@ -67,6 +76,11 @@ impl Groups {
     /// Takes the caller out of the group, or back what they asked. The last superadmin stays as long as
     /// there are others, and deletes the group by leaving it alone. Who is not there is no error.
     pub async fn leave(&self, user: UserId, group: GroupId) -> Result<(), GroupError> {
+        let this = self.clone();
+        see_through("leave a group", async move { this.leave_and_tell(user, group).await }).await
+    }
+
+    async fn leave_and_tell(&self, user: UserId, group: GroupId) -> Result<(), GroupError> {
         let note = self.channels.note(group, GroupEvent::Leave, user);
         let stored = note.clone();
         let steps = async move |tx: &mut Tx<'_>| leave(tx, &stored).await;

@@ -16,7 +16,7 @@ use crate::{
             self as table, GroupChange, GroupRecord, MemberState, NAME_UNIQUE, NewEdge, NewGroup,
             POSITION_UNIQUE,
         },
-        locks,
+        locks, see_through,
     },
 };
 
@@ -146,9 +146,13 @@ impl Groups {
             require(tx, by, group, MemberState::Superadmin, denied).await?;
             table::delete(tx, group).await.map_err(GroupError::from)
         };
-        self.store.write(steps).await?;
-        self.channels.close(group);
-        Ok(())
+        let this = self.clone();
+        see_through("delete a group", async move {
+            this.store.write(steps).await?;
+            this.channels.close(group);
+            Ok(())
+        })
+        .await
     }
 
     /// Runs a transaction, anew while a position in it is taken.

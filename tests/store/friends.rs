@@ -1,6 +1,6 @@
 //! Friends: the edges and their counts, also when everybody acts at once.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use futures_util::future::join_all;
 use kakera::{
@@ -204,6 +204,19 @@ fn pairs(of: &[(&str, i32)]) -> Vec<(String, i32)> {
 const NAMES: [&str; 8] = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"];
 
 on_both_databases! {
+    async fn what_follows_a_write_happens_when_the_caller_has_gone(bench: Bench) {
+        let town = Town::new(&bench.store, &["ann", "bob"]).await;
+        let ids = town.ids(&[1]);
+        let block = town.friends.block(town.caller(0), Whom { ids: &ids, usernames: &[] });
+        let mut block = Box::pin(block);
+        assert!(futures_util::poll!(&mut block).is_pending());
+        drop(block);
+        while town.recorder.closed.borrow().is_empty() {
+            runtime::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(*town.recorder.closed.borrow(), [(town.id(0), town.id(1))]);
+    }
+
     async fn a_request_is_accepted_by_asking_back(bench: Bench) {
         let town = Town::new(&bench.store, &NAMES[..2]).await;
         town.add(0, &[1]).await.unwrap();

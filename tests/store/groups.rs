@@ -7,6 +7,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
+    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -322,6 +323,28 @@ on_both_databases! {
         let nowhere = town.join(1, GroupId(new_id().0)).await;
         assert!(matches!(nowhere, Err(GroupError::NotFound)), "{nowhere:?}");
         town.check().await;
+    }
+
+    async fn what_follows_a_write_happens_when_the_caller_has_gone(bench: Bench) {
+        let town = Town::new(&bench.store).await;
+        let group = town.found(0, "open", true).await;
+        town.join(1, group).await.unwrap();
+        town.channels.take();
+        let mut kick = Box::pin(town.act(Act::Kick, 0, group, &[1]));
+        assert!(futures_util::poll!(&mut kick).is_pending());
+        drop(kick);
+        let mut sent = Vec::new();
+        while !sent.contains(&Sent::Removed(town.id(1))) {
+            runtime::sleep(Duration::from_millis(1)).await;
+            sent.extend(town.channels.take());
+        }
+        let mut delete = Box::pin(town.groups.delete(None, group));
+        assert!(futures_util::poll!(&mut delete).is_pending());
+        drop(delete);
+        while !sent.contains(&Sent::Closed(group)) {
+            runtime::sleep(Duration::from_millis(1)).await;
+            sent.extend(town.channels.take());
+        }
     }
 
     async fn a_closed_group_is_asked_and_lets_in(bench: Bench) {
