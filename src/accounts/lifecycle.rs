@@ -20,7 +20,7 @@ impl Accounts {
         let this = self.clone();
         see_through("ban", async move {
             lifecycle::disable(&this.store, &users).await?;
-            let ended = this.sessions.logout_everywhere(&users).await;
+            let ended = this.sessions.end_all(&users).await;
             this.live.disconnect(Arc::from(users), Disconnect::Banned).await;
             Ok(ended?)
         })
@@ -43,7 +43,7 @@ impl Accounts {
             let periods = scores::periods_of(&this.store, user).await?;
             if lifecycle::delete(&this.store, user, tombstone).await? {
                 this.leaderboards.forget_owner(user, &periods).await;
-                let ended = this.sessions.logout_everywhere(&[user]).await;
+                let ended = this.sessions.end_all(&[user]).await;
                 this.live.disconnect(Arc::from([user]), Disconnect::Deleted).await;
                 ended?;
             }

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use kakera_shards::{Clock, Rng};
 
 use super::{
-    AuthError, Session, SignedIn, TokenPair, Tokens, revocation::SessionCache, sign_in::token_id,
+    AuthError, Session, SignedIn, TokenPair, Tokens,
+    revocation::{SessionCache, Why},
+    sign_in::token_id,
     token::Vars,
 };
 use crate::{
@@ -43,7 +45,7 @@ impl Sessions {
     pub async fn open(&self, who: &SignedIn, vars: Vars) -> Result<TokenPair, AuthError> {
         let now_sec = self.clock.unix_sec();
         if self.single_session && !who.created {
-            self.cache.revoke_users([who.user], now_sec).await?;
+            self.cache.revoke_users([who.user], now_sec, Why::SignIn).await?;
         }
         let session = Session {
             user_id: who.user,
@@ -102,13 +104,13 @@ impl Sessions {
             })
             .transpose()?;
         if session.is_none() && refresh.is_none() {
-            return self.logout_everywhere(&[user]).await;
+            return self.cache.revoke_users([user], now_sec, Why::Logout).await;
         }
         self.cache.revoke_tokens(user, session.as_ref(), refresh.as_ref()).await
     }
 
-    /// Ends everything that these users have.
-    pub async fn logout_everywhere(&self, users: &[UserId]) -> Result<(), AuthError> {
-        self.cache.revoke_users(users, self.clock.unix_sec()).await
+    /// Ends everything that these users have, who are banned or deleted.
+    pub async fn end_all(&self, users: &[UserId]) -> Result<(), AuthError> {
+        self.cache.revoke_users(users, self.clock.unix_sec(), Why::Ended).await
     }
 }

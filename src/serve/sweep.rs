@@ -18,6 +18,7 @@ pub(super) struct Gauges {
     users: Counter,
     revoked_tokens: Counter,
     revoked_users: Counter,
+    sessions_kept: Counter,
     attempts: Counter,
     attempts_evicted: Counter,
     sweeps: Counter,
@@ -32,6 +33,10 @@ impl Gauges {
             users: gauge("users_with_sessions", "Users that the shard owns and have a session."),
             revoked_tokens: gauge("revoked_tokens", "Tokens known to be revoked."),
             revoked_users: gauge("revoked_users", "Users of whom something is revoked."),
+            sessions_kept: counters.counter(
+                "older_sessions_kept",
+                "Sign-ins that ended no older session because the table of revoked ones was full.",
+            ),
             attempts: gauge("login_attempts", "Accounts and addresses with failed sign-ins."),
             attempts_evicted: counters
                 .counter("login_attempts_evicted", "Failed sign-ins forgotten by a full table."),
@@ -45,6 +50,7 @@ impl Gauges {
         let revocations = state.revocations.borrow();
         self.revoked_tokens.set(revocations.tokens_len() as u64);
         self.revoked_users.set(revocations.users_len() as u64);
+        self.sessions_kept.set(revocations.left_out());
         let attempts = state.attempts.borrow();
         self.attempts.set(attempts.len() as u64);
         self.attempts_evicted.set(attempts.evicted());

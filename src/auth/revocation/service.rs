@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use futures_util::future::LocalBoxFuture;
 
-use super::{Revocations, Revoke, RevokedToken};
+use super::{Revocations, Revoke, RevokedToken, TokenId, Why};
 use crate::{
     auth::{AuthError, token::Session},
     ids::UserId,
@@ -49,7 +49,7 @@ impl SessionCache {
         refresh: Option<&Session>,
     ) -> Result<(), AuthError> {
         let revoked = |claims: &Session| RevokedToken {
-            token_id: Arc::from(claims.token_id.as_str()),
+            id: TokenId::of(&claims.token_id),
             expires_at: claims.expires_at,
         };
         self.peers
@@ -66,7 +66,9 @@ impl SessionCache {
         &self,
         users: impl Into<Arc<[UserId]>>,
         now_sec: i64,
+        why: Why,
     ) -> Result<(), AuthError> {
-        self.peers.revoke(Revoke::Users { users: users.into(), before_sec: now_sec }).await
+        let users = users.into();
+        self.peers.revoke(Revoke::Users { users, before_sec: now_sec, why }).await
     }
 }

@@ -1,171 +1,112 @@
 //! The table of one shard: pure and synchronous.
 
-use std::collections::VecDeque;
-
-use hashbrown::{HashMap, hash_map::Entry};
-
-use super::message::{Revoke, RevokedToken};
+use super::{
+    cutoffs::{CUTOFFS_MAX, Cutoffs},
+    message::{Revoke, Why},
+    tokens::{Kind, RevokedTokens},
+};
 use crate::{auth::AuthError, ids::UserId};
 
-/// Single tokens that a shard remembers.
-pub const REVOKED_TOKENS_MAX: usize = 1 << 20;
-/// Users that a shard remembers something about.
-pub const REVOKED_USERS_MAX: usize = 1 << 20;
-/// Single tokens of one user, so that nobody's comings and goings keep others from logging out.
-pub const REVOKED_TOKENS_OF_USER_MAX: usize = 1024;
-/// Users looked at by one sweep, so that it stays short.
-const SWEEP_BATCH: usize = 512;
+/// A sweep looks at this many users, or at this part of them where that is more: in proportion to what
+/// falls due, and short.
+const SWEEP_LEN_MIN: usize = 512;
+const SWEEP_PART: usize = 64;
 
-#[derive(Default)]
-struct RevokedUser {
-    /// Tokens issued before this second are revoked; 0 is none.
-    before_sec: i64,
-    sessions: Vec<RevokedToken>,
-    refreshes: Vec<RevokedToken>,
-}
-
-impl RevokedUser {
-    fn tokens(&self) -> usize {
-        self.sessions.len() + self.refreshes.len()
-    }
-
-    fn forget_expired(&mut self, now_sec: i64) {
-        self.sessions.retain(|token| token.expires_at > now_sec);
-        self.refreshes.retain(|token| token.expires_at > now_sec);
-    }
+pub(super) fn sweep_len(len: usize) -> usize {
+    SWEEP_LEN_MIN.max(len / SWEEP_PART)
 }
 
 /// What this shard knows to be revoked.
 pub struct Revocations {
     session_expiry_sec: i64,
     refresh_expiry_sec: i64,
-    users: HashMap<UserId, RevokedUser>,
-    tokens: usize,
-    /// When to look at each user again, soonest first.
-    sweeps: VecDeque<(i64, UserId)>,
+    cutoffs: Cutoffs,
+    tokens: RevokedTokens,
+    /// Sign-ins that could not end what was before them.
+    left_out: u64,
+    left_out_told: u64,
 }
 
 impl Revocations {
     /// The lifetimes are those of newly issued tokens: a token's issue time is its expiry less these,
     /// because a refresh keeps the claim that tells when it was first issued.
     pub fn new(session_expiry_sec: i64, refresh_expiry_sec: i64) -> Self {
+        Self::bounded(session_expiry_sec, refresh_expiry_sec, CUTOFFS_MAX)
+    }
+
+    fn bounded(session_expiry_sec: i64, refresh_expiry_sec: i64, cutoffs_max: usize) -> Self {
         Self {
             session_expiry_sec,
             refresh_expiry_sec,
-            users: HashMap::new(),
-            tokens: 0,
-            sweeps: VecDeque::new(),
+            cutoffs: Cutoffs::new(session_expiry_sec.max(refresh_expiry_sec), cutoffs_max),
+            tokens: RevokedTokens::new(session_expiry_sec, refresh_expiry_sec),
+            left_out: 0,
+            left_out_told: 0,
         }
     }
 
     /// Whether a session token with these claims still counts.
     pub fn allows_session(&self, user: UserId, expires_at: i64, token_id: &str) -> bool {
-        self.users.get(&user).is_none_or(|revoked| {
-            expires_at - self.session_expiry_sec >= revoked.before_sec
-                && !names(&revoked.sessions, token_id)
-        })
+        expires_at.saturating_sub(self.session_expiry_sec) >= self.cutoffs.of(user)
+            && !self.tokens.holds(user, Kind::Session, token_id)
     }
 
     /// Whether a refresh token with these claims still counts.
     pub fn allows_refresh(&self, user: UserId, expires_at: i64, token_id: &str) -> bool {
-        self.users.get(&user).is_none_or(|revoked| {
-            expires_at - self.refresh_expiry_sec >= revoked.before_sec
-                && !names(&revoked.refreshes, token_id)
-        })
+        expires_at.saturating_sub(self.refresh_expiry_sec) >= self.cutoffs.of(user)
+            && !self.tokens.holds(user, Kind::Refresh, token_id)
     }
 
     /// Applies one message. Applying it again changes nothing.
     ///
     /// # Errors
-    /// [`AuthError::RevocationsFull`], with nothing applied of a message about tokens, and the users
-    /// before the bound applied of one about users.
+    /// [`AuthError::RevocationsFull`], with nothing applied of a message about tokens, and only the users
+    /// that there was room for applied of one about users. A sign-in is never refused.
     pub fn apply(&mut self, revoke: &Revoke, now_sec: i64) -> Result<(), AuthError> {
         match revoke {
             Revoke::Tokens { user, session, refresh } => {
-                if self.tokens + 2 > REVOKED_TOKENS_MAX {
-                    return Err(AuthError::RevocationsFull);
-                }
-                let revoked = self.user(*user, now_sec)?;
-                let before = revoked.tokens();
-                revoked.forget_expired(now_sec);
-                let full = revoked.tokens() + 2 > REVOKED_TOKENS_OF_USER_MAX;
-                if !full {
-                    add(&mut revoked.sessions, session.as_ref());
-                    add(&mut revoked.refreshes, refresh.as_ref());
-                }
-                let after = revoked.tokens();
-                self.tokens = self.tokens + after - before;
-                if full {
-                    return Err(AuthError::RevocationsFull);
-                }
+                self.tokens.add(*user, (*session, *refresh), now_sec)
             }
-            Revoke::Users { users, before_sec } => {
+            Revoke::Users { users, before_sec, why } => {
+                let mut full = false;
                 for user in users.iter() {
-                    let revoked = self.user(*user, now_sec)?;
-                    revoked.before_sec = revoked.before_sec.max(*before_sec);
+                    full |= !self.cutoffs.raise(*user, *before_sec, *why);
                 }
+                match why {
+                    Why::SignIn => self.left_out += u64::from(full),
+                    Why::Logout | Why::Ended if full => return Err(AuthError::RevocationsFull),
+                    Why::Logout | Why::Ended => {}
+                }
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// Forgets what has expired, a bounded number of users at a time. Call it about once a second.
+    /// Forgets what has expired, so much at a time that it keeps up with what comes. Call it about once a
+    /// second.
     pub fn sweep(&mut self, now_sec: i64) {
-        for _ in 0..SWEEP_BATCH {
-            match self.sweeps.front() {
-                Some((due, _)) if *due <= now_sec => {}
-                Some(_) | None => return,
-            }
-            let Some((_, user)) = self.sweeps.pop_front() else { return };
-            let Entry::Occupied(mut entry) = self.users.entry(user) else { continue };
-            let lifetime = self.session_expiry_sec.max(self.refresh_expiry_sec);
-            let revoked = entry.get_mut();
-            let before = revoked.tokens();
-            revoked.forget_expired(now_sec);
-            let after = revoked.tokens();
-            self.tokens = self.tokens + after - before;
-            if after == 0 && revoked.before_sec + lifetime <= now_sec {
-                entry.remove();
-            } else {
-                self.sweeps.push_back((now_sec + lifetime + 1, user));
-            }
+        self.cutoffs.sweep(now_sec);
+        self.tokens.sweep(now_sec);
+        if self.left_out > self.left_out_told {
+            let sign_ins = self.left_out - self.left_out_told;
+            tracing::warn!(sign_ins, "Older sessions live on: too many users have signed in anew.");
+            self.left_out_told = self.left_out;
         }
     }
 
-    /// Users that something is remembered about.
+    /// Users of whom something is remembered; who has left in both ways counts twice.
     pub fn users_len(&self) -> usize {
-        self.users.len()
+        self.cutoffs.len() + self.tokens.users_len()
     }
 
     /// Single tokens that are remembered.
     pub fn tokens_len(&self) -> usize {
-        self.tokens
+        self.tokens.len()
     }
 
-    fn user(&mut self, user: UserId, now_sec: i64) -> Result<&mut RevokedUser, AuthError> {
-        let full = self.users.len() >= REVOKED_USERS_MAX;
-        match self.users.entry(user) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(_) if full => Err(AuthError::RevocationsFull),
-            Entry::Vacant(entry) => {
-                let lifetime = self.session_expiry_sec.max(self.refresh_expiry_sec);
-                self.sweeps.push_back((now_sec + lifetime + 1, user));
-                Ok(entry.insert(RevokedUser::default()))
-            }
-        }
-    }
-}
-
-fn names(tokens: &[RevokedToken], token_id: &str) -> bool {
-    tokens.iter().any(|token| &*token.token_id == token_id)
-}
-
-/// Adds a token, or raises the expiry of one that is there: a refreshed token keeps its id.
-fn add(tokens: &mut Vec<RevokedToken>, token: Option<&RevokedToken>) {
-    let Some(token) = token else { return };
-    match tokens.iter_mut().find(|other| other.token_id == token.token_id) {
-        Some(known) => known.expires_at = known.expires_at.max(token.expires_at),
-        None => tokens.push(token.clone()),
+    /// Sign-ins that did not end older sessions because there was no room, since the start.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 }
 
@@ -177,6 +118,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::auth::revocation::{RevokedToken, TokenId, tokens::REVOKED_TOKENS_OF_USER_MAX};
 
     const SESSION_SEC: i64 = 60;
     const REFRESH_SEC: i64 = 3600;
@@ -188,7 +130,7 @@ mod tests {
     /// As a message holds it.
     #[allow(clippy::unnecessary_wraps)]
     fn token(id: &str, expires_at: i64) -> Option<RevokedToken> {
-        Some(RevokedToken { token_id: Arc::from(id), expires_at })
+        Some(RevokedToken { id: TokenId::of(id), expires_at })
     }
 
     #[test]
@@ -213,7 +155,70 @@ mod tests {
     }
 
     fn everything(n: u128, before_sec: i64) -> Revoke {
-        Revoke::Users { users: Arc::from([user(n)]), before_sec }
+        Revoke::Users { users: Arc::from([user(n)]), before_sec, why: Why::Logout }
+    }
+
+    #[test]
+    fn a_full_table_lets_everybody_sign_in_and_still_ends_what_is_banned() {
+        let mut table = Revocations::bounded(SESSION_SEC, REFRESH_SEC, 2);
+        let all =
+            |n: u128, why| Revoke::Users { users: Arc::from([user(n)]), before_sec: 100, why };
+        let allows = |table: &Revocations, n| table.allows_session(user(n), 99 + SESSION_SEC, "a");
+        for n in 0..9 {
+            table.apply(&all(n, Why::SignIn), 100).unwrap();
+        }
+        assert_eq!((table.users_len(), table.left_out()), (2, 7));
+        assert!(!allows(&table, 1) && allows(&table, 2));
+        table.apply(&all(1, Why::SignIn), 100).unwrap();
+        assert_eq!(table.left_out(), 7, "who is known needs no room");
+        table.apply(&all(2, Why::Logout), 100).unwrap_err();
+        table.apply(&all(2, Why::Ended), 100).unwrap();
+        assert!(!allows(&table, 2));
+        let token = Revoke::Tokens { user: user(3), session: token("a", 160), refresh: None };
+        table.apply(&token, 100).unwrap();
+        assert!(!allows(&table, 3));
+        table.sweep(101 + REFRESH_SEC);
+        assert_eq!((table.users_len(), table.tokens_len()), (0, 0));
+    }
+
+    #[test]
+    fn a_sweep_keeps_up_with_what_falls_due() {
+        let (lifetime, rate) = (60, 2_000);
+        let mut table = Revocations::new(10, lifetime);
+        let mut longest = 0;
+        for now in 0..5 * lifetime {
+            for n in 0..rate {
+                let users = Arc::from([user(n + rate * now as u128)]);
+                let revoke = Revoke::Users { users, before_sec: now, why: Why::SignIn };
+                table.apply(&revoke, now).unwrap();
+            }
+            table.sweep(now);
+            longest = longest.max(table.users_len());
+        }
+        assert!(longest as i64 <= rate as i64 * (lifetime + 10), "{longest}");
+        assert_eq!(table.left_out(), 0);
+    }
+
+    #[test]
+    fn a_revoked_id_is_kept_for_as_long_as_a_token_refreshed_meanwhile_lives() {
+        let mut table = Revocations::new(SESSION_SEC, REFRESH_SEC);
+        // It has a second left; the other token of the same id was issued just now.
+        let revoke = Revoke::Tokens { user: user(1), session: token("a", 101), refresh: None };
+        table.apply(&revoke, 100).unwrap();
+        let other = Revoke::Tokens { user: user(1), session: token("b", 170), refresh: None };
+        table.apply(&other, 110).unwrap();
+        assert!(!table.allows_session(user(1), 100 + SESSION_SEC, "a"));
+        table.apply(&other, 100 + SESSION_SEC).unwrap();
+        assert_eq!(table.tokens_len(), 1);
+    }
+
+    #[test]
+    fn ids_of_other_servers_are_told_apart_too() {
+        let (one, other) = (TokenId::of("x"), TokenId::of("y"));
+        assert!(one != other && one == TokenId::of("x"));
+        let ours = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+        assert_eq!(TokenId::of(ours), TokenId::of(&ours.to_uppercase()));
+        assert_ne!(TokenId::of(ours), TokenId::of(&ours.replace('-', "")));
     }
 
     #[test]
@@ -263,7 +268,7 @@ mod tests {
         assert_eq!((table.users_len(), table.tokens_len()), (2, 1));
         table.sweep(100 + REFRESH_SEC + 1);
         assert_eq!((table.users_len(), table.tokens_len()), (0, 0));
-        assert!(table.sweeps.is_empty());
+        assert_eq!(table.cutoffs.sweeps_len() + table.tokens.sweeps_len(), 0);
     }
 
     proptest! {
@@ -303,7 +308,8 @@ mod tests {
                         if allowed { prop_assert!(!revoked); }
                     }
                 }
-                prop_assert!(table.sweeps.len() >= table.users_len());
+                let sweeps = table.cutoffs.sweeps_len() + table.tokens.sweeps_len();
+                prop_assert!(sweeps >= table.users_len());
             }
         }
     }
