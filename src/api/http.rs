@@ -1,7 +1,7 @@
 //! Requests over HTTP: the way to a call, and what browsers and old clients need around it.
 
 use ::http::{
-    HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_MAX_AGE, LOCATION, ORIGIN,
@@ -28,8 +28,9 @@ impl Api {
     /// Answers a request that is not gRPC.
     pub(super) async fn http(&self, request: Request) -> Response {
         let from_browser = request.headers.contains_key(ORIGIN);
-        if from_browser && request.method == Method::OPTIONS {
-            return preflight();
+        if request.method == Method::OPTIONS {
+            // Who names no origin asks for nothing.
+            return if from_browser { preflight() } else { reply::empty(StatusCode::OK) };
         }
         let mut response = self.plain(request).await;
         if from_browser {
@@ -89,6 +90,13 @@ impl Api {
         let forwarded = ClientAddress::forwarded(&request.headers);
         let id = self.services.request_ids.next_id();
         Context::new(caller, id, request.peer, (forwarded, self.settings.proxy_count))
+    }
+}
+
+/// Lets the page that asked, if it was one, read the answer.
+pub(super) fn allow_origin(request: &HeaderMap, response: &mut Response) {
+    if request.contains_key(ORIGIN) {
+        response.headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
     }
 }
 

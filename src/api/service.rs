@@ -45,20 +45,24 @@ impl ApiSettings {
     /// A connection outlives the calls on it by this much, so that a late one is still answered.
     const ANSWER_BEFORE_IDLE_MS: u64 = 500;
 
-    pub fn new(config: &Config) -> Self {
-        let socket = &config.socket;
-        let idle_ms = u64::from(socket.idle_timeout_ms);
-        let deadline_ms = match idle_ms.checked_sub(Self::ANSWER_BEFORE_IDLE_MS) {
+    /// How long a request may take: those that wait between requests are let go a little later.
+    pub fn deadline_of(config: &Config) -> Duration {
+        let idle_ms = u64::from(config.socket.idle_timeout_ms);
+        Duration::from_millis(match idle_ms.checked_sub(Self::ANSWER_BEFORE_IDLE_MS) {
             Some(ms) if ms > 0 => ms,
             Some(_) | None => idle_ms,
-        };
+        })
+    }
+
+    pub fn new(config: &Config) -> Self {
+        let socket = &config.socket;
         Self {
             keys: Keys {
                 server: SharedKey::new(socket.server_key.expose()),
                 http: SharedKey::new(config.runtime.http_key.expose()),
             },
             request_len_max: usize::try_from(socket.max_request_size_bytes).unwrap_or(usize::MAX),
-            deadline: Duration::from_millis(deadline_ms),
+            deadline: Self::deadline_of(config),
             proxy_count: socket.proxy_count,
             extra_headers: socket
                 .response_headers
@@ -179,6 +183,14 @@ impl Api {
         Self { settings, services, flood }
     }
 
+    fn add_headers(&self, response: &mut Response) {
+        for (name, value) in &self.settings.extra_headers {
+            if !response.headers.contains_key(name) {
+                response.headers.insert(name.clone(), value.clone());
+            }
+        }
+    }
+
     /// Runs a call to its end, or to its deadline, and counts it.
     pub(super) async fn counted(
         &self,
@@ -210,21 +222,21 @@ impl HttpService for Api {
                 None if super::grpc::is_grpc(&request) => self.grpc(request).await,
                 None => self.http(request).await,
             };
-            for (name, value) in &self.settings.extra_headers {
-                if !response.headers.contains_key(name) {
-                    response.headers.insert(name.clone(), value.clone());
-                }
-            }
+            self.add_headers(&mut response);
             response
         })
     }
 
     fn refuse(&self, request: &Request, error: &Error) -> Response {
-        if super::grpc::is_grpc(request) {
+        let mut response = if super::grpc::is_grpc(request) {
             super::grpc::failure(error)
         } else {
-            reply::error(error)
-        }
+            let mut response = reply::error(error);
+            super::http::allow_origin(&request.headers, &mut response);
+            response
+        };
+        self.add_headers(&mut response);
+        response
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::{HeaderValue, Method, StatusCode, Version, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -190,7 +190,8 @@ impl Connection {
         let _running = Running::new(self.watch.clone());
         let (head, body) = request.into_parts();
         if !names_its_host(&head) {
-            let mut response = Response::empty(StatusCode::BAD_REQUEST);
+            let request = self.request(head);
+            let mut response = self.refuse(&request, &Error::invalid("Bad Request"));
             response.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             return Ok(self.sent(response));
         }
@@ -200,8 +201,10 @@ impl Connection {
             && head.uri.path() == SOCKET_PATH
         {
             let version = head.version;
+            let kept = Kept::of(&head.method, &head.uri, version, &head.headers);
             let opened = AssertUnwindSafe(self.open_socket(&*sockets, head)).catch_unwind().await;
-            let mut response = opened.unwrap_or_else(|panic| panicked(&*panic));
+            let mut response =
+                opened.unwrap_or_else(|panic| self.refuse(&self.kept(kept), &panicked(&*panic)));
             self.close_if_asked(version, &mut response);
             return Ok(self.sent(response));
         }
@@ -253,13 +256,9 @@ impl Connection {
         }
     }
 
-    async fn whole(
-        &self,
-        head: Parts,
-        body: Incoming,
-        is_grpc: bool,
-    ) -> (Request, Result<Bytes, body::Refused>) {
-        let mut request = Request {
+    /// A request without its body.
+    fn request(&self, head: Parts) -> Request {
+        Request {
             method: head.method,
             uri: head.uri,
             version: head.version,
@@ -267,30 +266,37 @@ impl Connection {
             body: Bytes::new(),
             peer: self.peer,
             tls: self.tls,
-        };
+        }
+    }
+
+    fn kept(&self, kept: Kept) -> Request {
+        let Kept { method, uri, version, headers } = kept;
+        let named = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let (body, peer, tls) = (Bytes::new(), self.peer, self.tls);
+        Request { method, uri, version, headers: named.collect(), body, peer, tls }
+    }
+
+    async fn whole(
+        &self,
+        head: Parts,
+        body: Incoming,
+        is_grpc: bool,
+    ) -> (Request, Result<Bytes, body::Refused>) {
+        let mut request = self.request(head);
         let body = body::read(body, &mut request.headers, &self.shared.config.http, is_grpc).await;
         (request, body)
     }
 
     async fn call(&self, request: Request) -> Response {
         let service = &self.shared.services.http;
-        // Kept for the refusal; the body went with the request.
-        let head = Request {
-            method: request.method.clone(),
-            uri: request.uri.clone(),
-            version: request.version,
-            headers: http::HeaderMap::new(),
-            body: Bytes::new(),
-            peer: request.peer,
-            tls: request.tls,
-        };
+        let kept = Kept::of(&request.method, &request.uri, request.version, &request.headers);
         let call = AssertUnwindSafe(async { service.call(request).await }).catch_unwind();
         match runtime::timeout(self.shared.config.http.request_timeout, call).await {
             Some(Ok(response)) => response,
-            Some(Err(panic)) => panicked(&*panic),
+            Some(Err(panic)) => self.refuse(&self.kept(kept), &panicked(&*panic)),
             None => {
                 let error = Error::new(ErrorKind::DeadlineExceeded, "The request took too long.");
-                self.refuse(&head, &error)
+                self.refuse(&self.kept(kept), &error)
             }
         }
     }
@@ -317,6 +323,25 @@ impl Connection {
                 response
             }
         }
+    }
+}
+
+/// What a refusal needs to know of a request that went to its service.
+struct Kept {
+    method: Method,
+    uri: http::Uri,
+    version: Version,
+    /// Those by which the answer is told: its protocol, and whether a browser asks.
+    headers: [(HeaderName, Option<HeaderValue>); 2],
+}
+
+impl Kept {
+    fn of(method: &Method, uri: &http::Uri, version: Version, headers: &http::HeaderMap) -> Self {
+        let headers = [header::CONTENT_TYPE, header::ORIGIN].map(|name| {
+            let value = headers.get(&name).cloned();
+            (name, value)
+        });
+        Self { method: method.clone(), uri: uri.clone(), version, headers }
     }
 }
 
@@ -362,7 +387,7 @@ fn compress(response: &mut Response, encoding: Option<Encoding>, bytes_min: usiz
     }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     runtime::report_panic("request", panic);
-    Response::empty(StatusCode::INTERNAL_SERVER_ERROR)
+    Error::internal("The request failed.")
 }

@@ -37,6 +37,9 @@ use crate::{
     store::{Database, Store},
 };
 
+/// How much later than a call's own deadline a request is given up.
+const REQUEST_GRACE: Duration = Duration::from_millis(250);
+
 /// What every shard of the node is built from.
 pub(super) struct Blueprint {
     pub(super) config: Config,
@@ -290,6 +293,8 @@ fn listen(
             body_bytes_max: socket.max_request_size_bytes as usize,
             decoded_body_bytes_max: socket.max_request_size_bytes as usize,
             read_timeout: Duration::from_millis(socket.read_timeout_ms.into()),
+            // The call's own deadline, which says more, has the first word.
+            request_timeout: ApiSettings::deadline_of(config) + REQUEST_GRACE,
             idle_timeout: Duration::from_millis(socket.idle_timeout_ms.into()),
             ..HttpLimits::default()
         },

@@ -102,6 +102,9 @@ fn browsers_of_any_origin_are_let_in() {
         assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
         let plain = bench.ask(Method::GET, "/healthcheck").send().await;
         assert_eq!(plain.header("access-control-allow-origin"), None);
+        let nobody = bench.ask(Method::OPTIONS, "/v2/account").send().await;
+        assert_eq!((nobody.0.status, nobody.0.body.len()), (StatusCode::OK, 0));
+        assert_eq!(nobody.header("access-control-allow-methods"), None);
     });
 }
 
