@@ -2,27 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use kakera_proto::{Timestamp, api};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 
-use super::{AccountError, Accounts, users::shown};
+use super::{AccountError, Accounts};
 use crate::{
     auth::{rules, sign_in::hash_password},
-    cursor,
     ids::UserId,
     store::{
         StoreError,
         users::{
             ProfileChange, USERNAME_UNIQUE,
-            administer::{self, AccountChange, ChangeFailure, Filter},
+            administer::{self, AccountChange, ChangeFailure},
         },
     },
 };
-
-/// Accounts that a page lists.
-const PAGE_LEN: usize = 50;
-const CURSOR: &str = "accounts";
 
 /// What to change; `None` leaves it as it is, and empty removes it where it may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,22 +28,6 @@ pub struct AccountEdit {
     pub wallet: Option<String>,
     /// Devices by what becomes of them.
     pub devices: BTreeMap<String, String>,
-}
-
-/// Where a page begins.
-#[derive(Serialize, Deserialize)]
-struct Place {
-    after: String,
-}
-
-/// A page of accounts.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AccountPage {
-    pub users: Vec<api::User>,
-    /// How many there are in all.
-    pub total: i64,
-    /// Empty at the end.
-    pub cursor: String,
 }
 
 impl Accounts {
@@ -74,72 +51,6 @@ impl Accounts {
             | ChangeFailure::NoEmail) => AccountError::Refused(refused.to_string()),
         })
     }
-
-    /// A page of the accounts that an operator looks for: everybody where the filter is empty, the owner
-    /// of an id or name, or, with a `%`, whoever has such a name.
-    pub async fn find(
-        &self,
-        filter: &str,
-        display_names: bool,
-        cursor: &str,
-    ) -> Result<AccountPage, AccountError> {
-        let everybody = filter.is_empty();
-        let wanted = match (everybody, filter.parse()) {
-            (true, _) if cursor.is_empty() => None,
-            (true, _) => Some(Filter::After(page(cursor)?)),
-            (false, Ok(user)) => Some(Filter::Id(user)),
-            (false, Err(_)) if filter.contains('%') => {
-                Some(Filter::Like { pattern: filter.to_owned(), display_names })
-            }
-            (false, Err(_)) => Some(Filter::Named { name: filter.to_owned(), display_names }),
-        };
-        // The first page begins with the system's own account, whose id is the lowest.
-        let mut records = match &wanted {
-            None => administer::find(&self.store, Filter::Id(UserId::NIL), 1).await?,
-            Some(_) => Vec::new(),
-        };
-        let room = (PAGE_LEN + 1).saturating_sub(records.len());
-        let rest = wanted.unwrap_or(Filter::After(UserId::NIL));
-        records.extend(administer::find(&self.store, rest, room).await?);
-        let more = records.len() > PAGE_LEN;
-        records.truncate(PAGE_LEN);
-        let next = records
-            .last()
-            .filter(|_| more && everybody)
-            .map(|last| cursor::encode(CURSOR, &Place { after: last.id.to_string() }));
-        let online = self.live.online(records.iter().map(|record| record.id).collect()).await;
-        let mut online = online.into_iter();
-        let users: Vec<_> = records
-            .into_iter()
-            .map(|record| shown(record, online.next().unwrap_or_default()))
-            .collect();
-        let total =
-            if everybody { administer::count(&self.store).await? } else { users.len() as i64 };
-        Ok(AccountPage { users, total, cursor: next.unwrap_or_default() })
-    }
-
-    /// What remains of deleted accounts: ids, and when they were deleted as the time of update.
-    pub async fn tombstones(&self, filter: &str) -> Result<AccountPage, AccountError> {
-        let named = match (filter, filter.parse()) {
-            ("", _) => None,
-            (_, Ok(user)) => Some(user),
-            // Names are not remembered.
-            (_, Err(_)) => return Ok(AccountPage::default()),
-        };
-        let (found, total) = administer::tombstones(&self.store, named, PAGE_LEN).await?;
-        let users = found.into_iter().map(|(user, time)| api::User {
-            id: user.to_string(),
-            update_time: Some(Timestamp { seconds: time.unix_sec(), nanos: 0 }),
-            ..api::User::default()
-        });
-        Ok(AccountPage { users: users.collect(), total, cursor: String::new() })
-    }
-}
-
-fn page(cursor: &str) -> Result<UserId, AccountError> {
-    let bad = || AccountError::Invalid("Malformed cursor was used.");
-    let place: Place = cursor::decode(CURSOR, cursor).map_err(|_| bad())?;
-    place.after.parse().map_err(|_| bad())
 }
 
 async fn checked(edit: AccountEdit) -> Result<AccountChange, AccountError> {
@@ -147,6 +58,10 @@ async fn checked(edit: AccountEdit) -> Result<AccountChange, AccountError> {
     if let Some(username) = &profile.username {
         if username.is_empty() {
             return Err(AccountError::Invalid("Username cannot be empty."));
+        }
+        if username.bytes().any(|byte| byte.is_ascii_control()) {
+            let why = "Username cannot contain spaces or control characters.";
+            return Err(AccountError::Invalid(why));
         }
         rules::username(username)?;
     }
@@ -161,24 +76,38 @@ async fn checked(edit: AccountEdit) -> Result<AccountChange, AccountError> {
     if let Some(address) = email.as_deref().filter(|address| !address.is_empty()) {
         rules::email(address)?;
     }
+    if let Some(password) = &password {
+        rules::password(password)?;
+    }
     if let Some(wallet) = &wallet {
         check_wallet(wallet)?;
     }
     for (old, new) in &devices {
-        rules::device_id(old)?;
+        device_id("Old", old)?;
         if !new.is_empty() {
-            rules::device_id(new)?;
+            device_id("New", new)?;
         }
     }
     let password = match password {
         None => None,
-        Some(password) => {
-            rules::password(&password)?;
-            Some(hash_password(&password).await?.into_bytes())
-        }
+        Some(password) => Some(hash_password(&password).await?.into_bytes()),
     };
-    let email = email.map(|address| address.to_lowercase());
+    let email = email.as_deref().map(rules::in_lower_case);
     Ok(AccountChange { profile, custom_id, email, password, wallet, devices })
+}
+
+fn device_id(which: &str, id: &str) -> Result<(), AccountError> {
+    match rules::device_id(id) {
+        Ok(()) => Ok(()),
+        Err(_) if id.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') => {
+            let why = "device ID invalid, no spaces or control characters allowed.";
+            Err(AccountError::Refused(format!("{which} {why}")))
+        }
+        Err(_) => {
+            let why = "device ID invalid, must be 10-128 bytes.";
+            Err(AccountError::Refused(format!("{which} {why}")))
+        }
+    }
 }
 
 /// Whether a text is a wallet: an object of amounts, none of them negative.

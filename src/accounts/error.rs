@@ -27,6 +27,9 @@ pub enum AccountError {
     UsernameTaken,
     #[error("Cannot unlink last account identifier. Check profile exists and is not last link.")]
     NotUnlinked,
+    /// An operator unlinks what is not there, or the last identifier; says what.
+    #[error("Cannot unlink {0} when there are no other identifiers.")]
+    LastIdentifier(&'static str),
     #[error("The system user cannot be banned or deleted.")]
     SystemUser,
     #[error(transparent)]
@@ -45,7 +48,7 @@ impl AccountError {
             | Self::SystemUser => ErrorKind::InvalidArgument,
             Self::NotFound => ErrorKind::NotFound,
             Self::InUse(_) => ErrorKind::AlreadyExists,
-            Self::NotUnlinked => ErrorKind::PermissionDenied,
+            Self::NotUnlinked | Self::LastIdentifier(_) => ErrorKind::PermissionDenied,
             Self::Auth(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }

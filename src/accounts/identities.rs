@@ -6,7 +6,10 @@ use crate::{
     ids::UserId,
     store::{
         StoreError,
-        users::{ExternalId, identities},
+        users::{
+            ExternalId,
+            identities::{self, Which},
+        },
     },
 };
 
@@ -39,7 +42,7 @@ impl Accounts {
         }
         rules::linked_email(email, password)?;
         let hash = hash_password(password).await?;
-        let email = email.to_lowercase();
+        let email = rules::in_lower_case(email);
         let linked = identities::link_email(&self.store, user, &email, hash.as_bytes()).await;
         linked_or(linked, "Email is already in use.")
     }
@@ -54,7 +57,13 @@ impl Accounts {
     /// Without an id, whichever the account has.
     pub async fn unlink_custom(&self, user: UserId, custom_id: &str) -> Result<(), AccountError> {
         let kind = ExternalId::Custom;
-        unlinked(identities::unlink_external(&self.store, user, kind, named(custom_id)).await)
+        unlinked(identities::unlink_external(&self.store, user, kind, which(custom_id)).await)
+    }
+
+    /// Without an address, whichever the account has; the password goes with it.
+    pub async fn unlink_email(&self, user: UserId, email: &str) -> Result<(), AccountError> {
+        let email = rules::in_lower_case(email);
+        unlinked(identities::unlink_email(&self.store, user, which(&email)).await)
     }
 
     /// Clears the id of a third party, whichever the account has.
@@ -63,18 +72,51 @@ impl Accounts {
         user: UserId,
         kind: ExternalId,
     ) -> Result<(), AccountError> {
-        unlinked(identities::unlink_external(&self.store, user, kind, None).await)
+        unlinked(identities::unlink_external(&self.store, user, kind, Which::Any).await)
     }
 
-    /// Without an address, whichever the account has; the password goes with it.
-    pub async fn unlink_email(&self, user: UserId, email: &str) -> Result<(), AccountError> {
-        let email = email.to_lowercase();
-        unlinked(identities::unlink_email(&self.store, user, named(&email)).await)
+    /// As an operator does it: what is not there cannot be unlinked.
+    pub async fn unlink_held(&self, user: UserId, held: Held<'_>) -> Result<(), AccountError> {
+        let store = &self.store;
+        let unlinked = match held {
+            Held::Device("") => return Err(AccountError::Invalid("Requires a valid device ID.")),
+            Held::Device(id) => identities::unlink_device(store, user, id).await?,
+            Held::Email => identities::unlink_email(store, user, Which::Held).await?,
+            Held::External(kind) => {
+                identities::unlink_external(store, user, kind, Which::Held).await?
+            }
+        };
+        if unlinked { Ok(()) } else { Err(AccountError::LastIdentifier(held.name())) }
     }
 }
 
-fn named(id: &str) -> Option<&str> {
-    (!id.is_empty()).then_some(id)
+/// An identifier that an operator unlinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held<'a> {
+    Device(&'a str),
+    Email,
+    External(ExternalId),
+}
+
+impl Held<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Device(_) => "device ID",
+            Self::Email => "email address",
+            Self::External(kind) => match kind {
+                ExternalId::Apple => "Apple ID",
+                ExternalId::Custom => "custom ID",
+                ExternalId::Facebook | ExternalId::FacebookInstantGame => "Facebook ID",
+                ExternalId::GameCenter => "Game Center ID",
+                ExternalId::Google => "Google ID",
+                ExternalId::Steam => "Steam ID",
+            },
+        }
+    }
+}
+
+fn which(id: &str) -> Which {
+    if id.is_empty() { Which::Any } else { Which::Named(id.to_owned()) }
 }
 
 fn linked_or(linked: Result<bool, StoreError>, in_use: &'static str) -> Result<(), AccountError> {

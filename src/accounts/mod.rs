@@ -7,6 +7,7 @@
 pub mod account;
 pub mod administer;
 pub mod error;
+mod find;
 pub mod identities;
 pub mod lifecycle;
 pub mod live;
@@ -15,8 +16,11 @@ pub mod users;
 
 use std::rc::Rc;
 
-pub use administer::{AccountEdit, AccountPage};
+pub use administer::AccountEdit;
+pub(crate) use administer::is_json_object;
 pub use error::AccountError;
+pub use find::AccountPage;
+pub use identities::Held;
 pub use live::{LiveUsers, NobodyLive};
 
 use crate::{auth::Sessions, leaderboards::Leaderboards, store::Store};

@@ -12,6 +12,7 @@ use crate::{
     storage::{ObjectDraft, ObjectId},
     store::{
         self, StoreError,
+        leaderboards::fences,
         transfer::{self, Import, NewAccount},
         users::USERNAME_UNIQUE,
     },
@@ -31,6 +32,8 @@ impl Accounts {
         let missing = || AccountError::Invalid("An import needs an account.");
         let account = data.account.as_ref().ok_or_else(missing)?;
         let profile = account.user.as_ref().ok_or_else(missing)?;
+        // The nil id stands for the one in the export, as in the reference.
+        let user = user.filter(|user| *user != UserId::NIL);
         let id = match user {
             Some(user) => user,
             None => profile.id.parse().map_err(|_| AccountError::InvalidId(profile.id.clone()))?,
@@ -77,7 +80,11 @@ fn objects(owner: UserId, data: &console::AccountExport) -> Result<Vec<TimedObje
         }
         Ok((write, stored(object.create_time), stored(object.update_time)))
     };
-    data.objects.iter().map(object).collect()
+    // What the server keeps for itself is no part of an account.
+    let own = |object: &&api::StorageObject| {
+        owner != UserId::NIL || !fences::COLLECTIONS.contains(&object.collection.as_str())
+    };
+    data.objects.iter().filter(own).map(object).collect()
 }
 
 fn new_account(account: &api::Account, user: &api::User) -> Result<NewAccount, AccountError> {
@@ -89,7 +96,7 @@ fn new_account(account: &api::Account, user: &api::User) -> Result<NewAccount, A
         lang_tag: user.lang_tag.clone(),
         location: user.location.clone(),
         timezone: user.timezone.clone(),
-        email: account.email.to_lowercase(),
+        email: rules::in_lower_case(&account.email),
         custom_id: account.custom_id.clone(),
         facebook_id: user.facebook_id.clone(),
         facebook_instant_game_id: user.facebook_instant_game_id.clone(),

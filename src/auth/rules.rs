@@ -114,6 +114,12 @@ fn looks_like_email(address: &str) -> bool {
     name.next_back().is_some() && name.next().is_some() && name.any(|c| c == '@')
 }
 
+/// An address as it is kept: each character in lower case by itself, so that it is the same on every server
+/// of this protocol.
+pub fn in_lower_case(address: &str) -> String {
+    address.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
+}
+
 pub fn password(password: &str) -> Result<(), AuthError> {
     if password.len() < PASSWORD_LEN_MIN {
         Err(AuthError::Invalid("Password must be at least 8 characters long."))
@@ -140,6 +146,12 @@ mod tests {
 
     fn refusal(result: Result<(), AuthError>) -> String {
         result.expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn an_address_is_lowered_character_by_character() {
+        assert_eq!(in_lower_case("Ann@EXAMPLE.com"), "ann@example.com");
+        assert_eq!(in_lower_case("İΣ@Σ"), "iσ@σ");
     }
 
     #[test]

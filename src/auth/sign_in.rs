@@ -103,7 +103,7 @@ impl SignIn {
             return check_password(found.ok_or(AuthError::AccountNotFound)?, password).await;
         }
 
-        let email = email.to_lowercase();
+        let email = rules::in_lower_case(email);
         let found = users::sign_in::by_email(&self.store, &email).await?;
         if let Some(found) = found {
             return check_password(found, password).await;

@@ -1,10 +1,10 @@
 //! Players' accounts, as operators see and change them.
 
-use kakera_proto::console;
+use kakera_proto::{api, console};
 
 use super::{Console, Operator, wallet::entry};
 use crate::{
-    accounts::AccountEdit,
+    accounts::{AccountEdit, Held},
     error::Error,
     ids::UserId,
     store::users::{ExternalId, ProfileChange},
@@ -17,7 +17,8 @@ impl Console {
         request: &console::AccountId,
     ) -> Result<console::Account, Error> {
         let user = requested(&request.id)?;
-        let account = self.services.accounts.get(user).await?;
+        let mut account = self.services.accounts.get(user).await?;
+        account.user = account.user.map(harmless);
         let disable_time = account.disable_time;
         Ok(console::Account { account: Some(account), disable_time })
     }
@@ -90,7 +91,8 @@ impl Console {
             accounts.find(&request.filter, display_names, &request.cursor).await?
         };
         let total_count = i32::try_from(page.total).unwrap_or(i32::MAX);
-        Ok(console::AccountList { users: page.users, total_count, next_cursor: page.cursor })
+        let users = page.users.into_iter().map(harmless).collect();
+        Ok(console::AccountList { users, total_count, next_cursor: page.cursor })
     }
 
     pub(super) async fn export_account(
@@ -137,16 +139,7 @@ impl Console {
         _: &Operator,
         request: &console::UnlinkDeviceRequest,
     ) -> Result<(), Error> {
-        let user = requested(&request.id)?;
-        Ok(self.services.accounts.unlink_device(user, &request.device_id).await?)
-    }
-
-    pub(super) async fn unlink_custom(
-        &self,
-        _: &Operator,
-        request: &console::AccountId,
-    ) -> Result<(), Error> {
-        Ok(self.services.accounts.unlink_custom(requested(&request.id)?, "").await?)
+        self.unlink(&request.id, Held::Device(&request.device_id)).await
     }
 
     pub(super) async fn unlink_email(
@@ -154,7 +147,15 @@ impl Console {
         _: &Operator,
         request: &console::AccountId,
     ) -> Result<(), Error> {
-        Ok(self.services.accounts.unlink_email(requested(&request.id)?, "").await?)
+        self.unlink(&request.id, Held::Email).await
+    }
+
+    pub(super) async fn unlink_custom(
+        &self,
+        _: &Operator,
+        request: &console::AccountId,
+    ) -> Result<(), Error> {
+        self.unlink(&request.id, Held::External(ExternalId::Custom)).await
     }
 
     pub(super) async fn unlink_apple(
@@ -162,8 +163,7 @@ impl Console {
         _: &Operator,
         request: &console::AccountId,
     ) -> Result<(), Error> {
-        let user = requested(&request.id)?;
-        Ok(self.services.accounts.unlink_external(user, ExternalId::Apple).await?)
+        self.unlink(&request.id, Held::External(ExternalId::Apple)).await
     }
 
     pub(super) async fn unlink_facebook(
@@ -171,8 +171,7 @@ impl Console {
         _: &Operator,
         request: &console::AccountId,
     ) -> Result<(), Error> {
-        let user = requested(&request.id)?;
-        Ok(self.services.accounts.unlink_external(user, ExternalId::Facebook).await?)
+        self.unlink(&request.id, Held::External(ExternalId::Facebook)).await
     }
 
     pub(super) async fn unlink_facebook_instant_game(
@@ -180,8 +179,7 @@ impl Console {
         _: &Operator,
         request: &console::AccountId,
     ) -> Result<(), Error> {
-        let user = requested(&request.id)?;
-        Ok(self.services.accounts.unlink_external(user, ExternalId::FacebookInstantGame).await?)
+        self.unlink(&request.id, Held::External(ExternalId::FacebookInstantGame)).await
     }
 
     pub(super) async fn unlink_game_center(
@@ -189,8 +187,7 @@ impl Console {
         _: &Operator,
         request: &console::AccountId,
     ) -> Result<(), Error> {
-        let user = requested(&request.id)?;
-        Ok(self.services.accounts.unlink_external(user, ExternalId::GameCenter).await?)
+        self.unlink(&request.id, Held::External(ExternalId::GameCenter)).await
     }
 
     pub(super) async fn unlink_google(
@@ -198,8 +195,7 @@ impl Console {
         _: &Operator,
         request: &console::AccountId,
     ) -> Result<(), Error> {
-        let user = requested(&request.id)?;
-        Ok(self.services.accounts.unlink_external(user, ExternalId::Google).await?)
+        self.unlink(&request.id, Held::External(ExternalId::Google)).await
     }
 
     pub(super) async fn unlink_steam(
@@ -207,9 +203,43 @@ impl Console {
         _: &Operator,
         request: &console::AccountId,
     ) -> Result<(), Error> {
-        let user = requested(&request.id)?;
-        Ok(self.services.accounts.unlink_external(user, ExternalId::Steam).await?)
+        self.unlink(&request.id, Held::External(ExternalId::Steam)).await
     }
+
+    async fn unlink(&self, id: &str, held: Held<'_>) -> Result<(), Error> {
+        Ok(self.services.accounts.unlink_held(requested(id)?, held).await?)
+    }
+}
+
+/// What players write of themselves, as a page may show it.
+fn harmless(mut user: api::User) -> api::User {
+    for text in [
+        &mut user.display_name,
+        &mut user.avatar_url,
+        &mut user.lang_tag,
+        &mut user.location,
+        &mut user.timezone,
+    ] {
+        if text.contains(['&', '\'', '<', '>', '"']) {
+            *text = escaped(text);
+        }
+    }
+    user
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '\'' => out.push_str("&#39;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 fn import_data(request: &console::AccountImport) -> Result<&console::AccountExport, Error> {

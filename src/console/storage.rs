@@ -4,6 +4,7 @@ use kakera_proto::{Timestamp, api, console};
 
 use super::{Console, Operator, account::requested};
 use crate::{
+    accounts::is_json_object,
     error::Error,
     storage::{Authority, Key, ObjectDelete, ObjectDraft, ObjectId, Search},
 };
@@ -27,8 +28,8 @@ impl Console {
             ),
         };
         let key = named(&request.key).map(|key| match key.strip_suffix('%') {
-            Some(beginning) => Key::Begins(beginning.to_owned()),
-            None => Key::Is(key),
+            Some(beginning) if !beginning.contains('%') => Key::Begins(beginning.to_owned()),
+            Some(_) | None => Key::Is(key),
         });
         let what = Search { collection: named(&request.collection), key, owner };
         if what.key.is_some() && what.collection.is_none() {
@@ -37,6 +38,11 @@ impl Console {
         let owner_alone = what.owner.is_some() && what.collection.is_none();
         if owner_alone && !request.cursor.is_empty() {
             return Err(Error::invalid("Cursor not allowed when filter only contains user ID."));
+        }
+        let one = matches!(what.key, Some(Key::Is(_))) && what.owner.is_some();
+        if one && !request.cursor.is_empty() {
+            let why = "Cursor not allowed when filter only contains collection, key, and user ID.";
+            return Err(Error::invalid(why));
         }
         let limit = if owner_alone { OWNER_PAGE_LEN } else { PAGE_LEN };
         let storage = &self.services.storage;
@@ -53,7 +59,7 @@ impl Console {
         });
         Ok(console::StorageList {
             objects: objects.collect(),
-            total_count: i32::try_from(storage.count().await?).unwrap_or(i32::MAX),
+            total_count: i32::try_from(storage.size().await).unwrap_or(i32::MAX),
             next_cursor,
         })
     }
@@ -83,7 +89,7 @@ impl Console {
         request: &console::WriteStorageObjectRequest,
     ) -> Result<api::StorageObjectAck, Error> {
         let draft = ObjectDraft {
-            id: named(&request.collection, &request.key, &request.user_id)?,
+            id: writable(request)?,
             value: request.value.clone(),
             version: request.version.clone(),
             read: request.permission_read,
@@ -108,6 +114,21 @@ impl Console {
     pub(super) async fn delete_storage(&self, _: &Operator, (): &()) -> Result<(), Error> {
         Ok(self.services.storage.delete_all().await?)
     }
+}
+
+fn writable(request: &console::WriteStorageObjectRequest) -> Result<ObjectId, Error> {
+    let id = named(&request.collection, &request.key, &request.user_id)?;
+    if !(0..=2).contains(&request.permission_read.unwrap_or_default()) {
+        let why = "Requires a valid read permission read if supplied (0-2).";
+        return Err(Error::invalid(why));
+    }
+    if !(0..=1).contains(&request.permission_write.unwrap_or_default()) {
+        return Err(Error::invalid("Requires a valid write permission if supplied (0-1)."));
+    }
+    if !is_json_object(&request.value) {
+        return Err(Error::invalid("Requires a valid JSON object value."));
+    }
+    Ok(id)
 }
 
 fn named(collection: &str, key: &str, owner: &str) -> Result<ObjectId, Error> {

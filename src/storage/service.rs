@@ -3,13 +3,13 @@
 use kakera_proto::{Timestamp, api};
 use serde::{Deserialize, Serialize};
 
-use super::{Authority, ObjectDelete, ObjectDraft, ObjectId, Scope, Search, StorageError};
+use super::{Authority, Key, ObjectDelete, ObjectDraft, ObjectId, Scope, Search, StorageError};
 use crate::{
     cursor,
     ids::UserId,
     store::{
-        self, Store,
-        storage::{self, ObjectRecord, ObjectWrite, Page, WriteAck},
+        self, Store, size,
+        storage::{self, ObjectRecord, ObjectWrite, Page, SearchPage, WriteAck},
     },
 };
 
@@ -33,6 +33,7 @@ struct SearchPlace {
     collection: String,
     key: String,
     owner: String,
+    read: i32,
 }
 
 /// The storage of one shard. Cheap to clone.
@@ -120,7 +121,7 @@ impl Storage {
         Ok(api::StorageObjectList { objects, cursor: next.unwrap_or_default() })
     }
 
-    /// A page of what an operator looks for, without values, by collection, key and owner, and the
+    /// A page of what an operator looks for, without values, in the order of [`storage::search`], and the
     /// cursor of the next.
     pub async fn search(
         &self,
@@ -128,22 +129,22 @@ impl Storage {
         limit: usize,
         cursor: &str,
     ) -> Result<(Vec<ObjectRecord>, String), StorageError> {
-        let after = search_page(cursor)?;
+        let after = search_page(&what, cursor)?;
         let wanted = limit.saturating_add(1);
         let mut records = storage::search(&self.store, what, wanted, after).await?;
         let more = records.len() > limit;
         records.truncate(limit);
         let next = records.last().filter(|_| more).map(|last| {
             let ObjectId { collection, key, owner } = last.id.clone();
-            let place = SearchPlace { collection, key, owner: owner.to_string() };
-            cursor::encode(SEARCH_CURSOR, &place)
+            let (owner, read) = (owner.to_string(), last.read);
+            cursor::encode(SEARCH_CURSOR, &SearchPlace { collection, key, owner, read })
         });
         Ok((records, next.unwrap_or_default()))
     }
 
-    /// How many objects there are.
-    pub async fn count(&self) -> Result<i64, StorageError> {
-        Ok(storage::count(&self.store).await?)
+    /// About how many objects there are.
+    pub async fn size(&self) -> i64 {
+        size::about(&self.store, size::Table::Storage).await
     }
 
     /// The names of all collections.
@@ -167,14 +168,26 @@ fn page(cursor: &str) -> Result<Option<Page>, StorageError> {
     Ok(Some(Page { read: place.read, key: place.key, owner }))
 }
 
-fn search_page(cursor: &str) -> Result<Option<ObjectId>, StorageError> {
+/// A cursor belongs to what was looked for.
+fn search_page(what: &Search, cursor: &str) -> Result<Option<SearchPage>, StorageError> {
     if cursor.is_empty() {
         return Ok(None);
     }
-    let SearchPlace { collection, key, owner } =
+    let SearchPlace { collection, key, owner, read } =
         cursor::decode(SEARCH_CURSOR, cursor).map_err(|_| StorageError::BadCursor)?;
     let owner = owner.parse().map_err(|_| StorageError::BadCursor)?;
-    Ok(Some(ObjectId { collection, key, owner }))
+    if what.collection.as_ref().is_some_and(|wanted| *wanted != collection) {
+        let why = "Requires a matching cursor and collection filter property.";
+        return Err(StorageError::Invalid(why));
+    }
+    if matches!(&what.key, Some(Key::Is(wanted)) if *wanted != key) {
+        return Err(StorageError::Invalid("Requires a matching cursor and key filter property."));
+    }
+    if what.owner.is_some_and(|wanted| wanted != owner) {
+        let why = "Requires a matching cursor and user ID filter property.";
+        return Err(StorageError::Invalid(why));
+    }
+    Ok(Some(SearchPage { id: ObjectId { collection, key, owner }, read }))
 }
 
 /// An object as it is shown.

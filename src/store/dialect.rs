@@ -12,6 +12,7 @@
 //! | `{array X from ..}` | `array(select X from ..)` | the same as a JSON array |
 //! | `{for update}` | `for update` | nothing: there is one writer |
 //! | `{like}` | `ilike` | `like` (ASCII only) |
+//! | `{escape}` | nothing: a backslash escapes | `escape '\'` |
 
 use super::error::StoreError;
 
@@ -69,9 +70,10 @@ impl Dialect {
                 ["))", "", ""]
             }
             ("for", Self::Postgres) => ["for ", argument, ""],
-            ("for", Self::Sqlite) => [""; 3],
+            ("for", Self::Sqlite) | ("escape", Self::Postgres) => [""; 3],
             ("like", Self::Postgres) => ["ilike", "", ""],
             ("like", Self::Sqlite) => ["like", "", ""],
+            ("escape", Self::Sqlite) => ["escape '\\'", "", ""],
             _ => {
                 return Err(StoreError::statement(format_args!("the dialect has no {{{word}}}")));
             }

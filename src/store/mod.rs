@@ -28,6 +28,7 @@ mod postgres;
 pub mod relations;
 mod row;
 mod see_through;
+pub mod size;
 mod sqlite;
 mod storable;
 pub mod storage;

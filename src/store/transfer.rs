@@ -1,6 +1,6 @@
 //! What belongs to one account, into its tables.
 
-use super::{Param, Store, StoreError, Timestamp, Tx, storage::ObjectWrite};
+use super::{Param, Store, StoreError, Timestamp, Tx, leaderboards::fences, storage::ObjectWrite};
 use crate::{ids::UserId, params};
 
 /// An account that is created by an import. Texts may be empty.
@@ -56,7 +56,10 @@ pub async fn import(store: &Store, import: Import) -> Result<bool, StoreError> {
                 if tx.execute(sql, params![user, metadata, wallet]).await? == 0 {
                     return Ok(false);
                 }
-                tx.execute("delete from storage where user_id = $1", params![user]).await?;
+                let sql = "delete from storage where user_id = $1 \
+                           and not (user_id = $2 and collection {in $3})";
+                let server = fences::COLLECTIONS.map(str::to_owned).to_vec();
+                tx.execute(sql, params![user, UserId::NIL, server]).await?;
             }
             let sql = "insert into storage (collection, key, user_id, value, version, read, write, \
                        create_time, update_time) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";

@@ -58,6 +58,19 @@ fn an_account_is_changed_in_everything_it_has() {
                 "Wallet must be a valid JSON object with only string keys and integer values.",
             ),
             (json!({"metadata": "[]"}), "Metadata must be a valid JSON object."),
+            (
+                json!({"username": "a\u{1}"}),
+                "Username cannot contain spaces or control characters.",
+            ),
+            (
+                json!({"device_ids": {"device-0003": "short"}}),
+                "New device ID invalid, must be 10-128 bytes.",
+            ),
+            (
+                json!({"device_ids": {"a device-0003": ""}}),
+                "Old device ID invalid, no spaces or control characters allowed.",
+            ),
+            (json!({"password": "short"}), "Password must be at least 8 characters long."),
             (json!({"username": ""}), "Username cannot be empty."),
         ] {
             let together = json!({"display_name": "never"});
@@ -103,7 +116,16 @@ fn accounts_are_found_page_by_page_by_id_by_name_and_by_pattern() {
         assert_eq!(found(&list("filter=player07").await).len(), 1);
         assert_eq!(found(&list("filter=device-0007").await).len(), 1);
         assert_eq!(found(&list("filter=player0%25").await).len(), 10);
-        assert_eq!(found(&list("filter=nobody").await).len(), 0);
+        let nobody = list("filter=nobody").await;
+        assert_eq!((found(&nobody).len(), &nobody["total_count"]), (0, &json!(61)));
+        let change = json!({"display_name": "<b>Böb & \"co\"</b>"});
+        let uri = format!("{PATH}/{}", ids[9]);
+        ask(&bench, &shown, Method::POST, &uri, change).await.ok();
+        let named = list("filter=B%C3%B6b").await;
+        let harmless = "&lt;b&gt;Böb &amp; &#34;co&#34;&lt;/b&gt;";
+        assert_eq!(named["users"][0]["display_name"], harmless);
+        let one = ask(&bench, &shown, Method::GET, &uri, json!({})).await.ok();
+        assert_eq!(one["account"]["user"]["display_name"], harmless);
         let refused =
             ask(&bench, &shown, Method::GET, &format!("{PATH}?cursor=x"), json!({})).await;
         assert_eq!(refused.error().0, 400);
@@ -263,9 +285,18 @@ fn identifiers_are_unlinked_by_an_operator() {
             "custom",
             "email",
         ] {
-            unlink(kind, json!({})).await.ok();
+            let (status, code, sentence) = unlink(kind, json!({})).await.error();
+            assert_eq!((status, code), (403, 7), "{kind} is not there");
+            assert!(sentence.ends_with(" when there are no other identifiers."), "{sentence}");
         }
+        let uri = format!("{PATH}/{user}");
+        let link = json!({"custom_id": "custom-0001"});
+        ask(&bench, &shown, Method::POST, &uri, link).await.ok();
+        unlink("custom", json!({})).await.ok();
+        let none = unlink("device", json!({"device_id": ""})).await;
+        assert_eq!(none.error(), (400, 3, "Requires a valid device ID.".to_owned()));
         let last = unlink("device", json!({"device_id": "device-0001"})).await;
-        assert_eq!(last.error().0, 403);
+        let why = "Cannot unlink device ID when there are no other identifiers.";
+        assert_eq!(last.error(), (403, 7, why.to_owned()));
     });
 }

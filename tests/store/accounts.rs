@@ -7,8 +7,10 @@ use kakera::{
     store::{
         Reader, Store, StoreError, Tx,
         users::{
-            self, ExternalId, ProfileChange, USERNAME_UNIQUE, identities, lifecycle, profiles,
-            sign_in,
+            self, ExternalId, ProfileChange, USERNAME_UNIQUE,
+            find::Filter,
+            identities::{self, Which},
+            lifecycle, profiles, sign_in,
         },
     },
 };
@@ -47,6 +49,63 @@ on_both_databases! {
         assert_eq!(account.user.lang_tag, "en");
         assert!(account.user.create_time.is_set());
         assert_eq!(account.user.create_time, account.user.update_time);
+    }
+
+    async fn of_two_identifiers_that_are_unlinked_at_once_one_stays(bench: Bench) {
+        let store = bench.store;
+        for round in 0..20 {
+            let device = format!("device-{round:04}");
+            let (custom, email) = (format!("custom-{round}"), format!("u{round}@example.com"));
+            let id = with_device(&store, &format!("user{round}"), &device).await;
+            identities::link_external(&store, id, ExternalId::Custom, &custom).await.unwrap();
+            let with_email = round % 2 == 0;
+            if with_email {
+                identities::link_email(&store, id, &email, b"hash").await.unwrap();
+            }
+            let email = async {
+                if with_email { identities::unlink_email(&store, id, Which::Any).await.unwrap() } else { true }
+            };
+            let custom = identities::unlink_external(&store, id, ExternalId::Custom, Which::Any);
+            let device = identities::unlink_device(&store, id, &device);
+            let (device, custom, email) = futures_util::join!(device, custom, email);
+            let gone = [device.unwrap(), custom.unwrap(), email];
+            assert_eq!(gone.into_iter().filter(|gone| *gone).count(), 2, "{gone:?}");
+            let account = account(&store, id).await.unwrap();
+            let left = account.devices.len()
+                + usize::from(account.custom_id.is_some())
+                + usize::from(account.email.is_some());
+            assert_eq!(left, 1);
+        }
+    }
+
+    async fn an_operator_finds_accounts_by_any_name(bench: Bench) {
+        let store = bench.store;
+        let ann = with_device(&store, "ann", "device-0001").await;
+        let bob = with_device(&store, "bob", "device-0002").await;
+        identities::link_external(&store, bob, ExternalId::Custom, &ann.to_string()).await.unwrap();
+        let display_name = Some("100% Böb_by \\o/".to_owned());
+        profiles::change(&store, bob, &ProfileChange { display_name, ..ProfileChange::default() }).await.unwrap();
+        let find = async |filter| -> Vec<UserId> {
+            let found = users::find::find(&store, filter, 9).await.unwrap();
+            found.into_iter().map(|user| user.id).collect()
+        };
+        let named = |name: &str| Filter::Named { name: name.to_owned(), display_names: true };
+        assert_eq!(find(named("ann")).await, [ann]);
+        assert_eq!(find(named("device-0002")).await, [bob]);
+        let mut both = vec![ann, bob];
+        both.sort_unstable();
+        assert_eq!(find(named(&ann.to_string())).await, both, "by the id, and by what is named so");
+        for part in ["100%", "B_BY \\O", "b_by"] {
+            let upper = part.to_uppercase();
+            assert_eq!(find(named(part)).await, [bob], "{part}");
+            assert_eq!(find(named(&upper)).await, [bob], "{upper}");
+        }
+        for part in ["by", "1%0", "bXby", "%%%"] {
+            assert!(find(named(part)).await.is_empty(), "{part}");
+        }
+        let unnamed = Filter::Named { name: "b_by".to_owned(), display_names: false };
+        assert!(find(unnamed).await.is_empty());
+        assert_eq!(find(Filter::Like("A%".to_owned())).await, [ann]);
     }
 
     async fn parallel_first_sign_ups_by_one_device_end_as_one_account(bench: Bench) {
@@ -184,8 +243,9 @@ on_both_databases! {
         let bob = new_id();
         sign_in::create_with_external(&store, bob, "bob", ExternalId::Custom, "custom-bob").await.unwrap();
         let link = async |user, kind, id: &str| identities::link_external(&store, user, kind, id).await;
+        let which = |named: Option<&str>| named.map_or(Which::Any, |id| Which::Named(id.to_owned()));
         let unlink = async |user, kind, named| {
-            identities::unlink_external(&store, user, kind, named).await.unwrap()
+            identities::unlink_external(&store, user, kind, which(named)).await.unwrap()
         };
         let unlink_device = async |user, device: &str| {
             identities::unlink_device(&store, user, device).await.unwrap()
@@ -204,11 +264,11 @@ on_both_databases! {
         assert!(matches!(nobody, Err(StoreError::ForeignKey(_))), "{nobody:?}");
         // With a second key, the first can go.
         assert!(identities::link_email(&store, ann, "ann@example.com", b"hash").await.unwrap());
-        assert!(!identities::unlink_email(&store, ann, Some("bob@example.com")).await.unwrap());
+        assert!(!identities::unlink_email(&store, ann, which(Some("bob@example.com"))).await.unwrap());
         assert!(unlink_device(ann, "device-0001").await);
-        assert!(!identities::unlink_email(&store, ann, Some("ann@example.com")).await.unwrap());
+        assert!(!identities::unlink_email(&store, ann, which(Some("ann@example.com"))).await.unwrap());
         assert!(link(ann, ExternalId::Steam, "steam-ann").await.unwrap());
-        assert!(identities::unlink_email(&store, ann, Some("ann@example.com")).await.unwrap());
+        assert!(identities::unlink_email(&store, ann, which(Some("ann@example.com"))).await.unwrap());
         let account = account(&store, ann).await.unwrap();
         assert_eq!((account.email, account.devices.len()), (None, 0));
         assert_eq!(account.user.steam_id.as_deref(), Some("steam-ann"));

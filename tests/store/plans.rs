@@ -4,9 +4,10 @@
 use kakera::{
     ids::{GroupId, UserId},
     store::{
-        Param, Reader, Store, StoreError, Timestamp,
+        Param, Reader, Store, StoreError, Timestamp, Tx,
         groups::{self, GroupPlace, GroupSelect},
-        storage::{self, Authority, Page, Scope},
+        storage::{self, Authority, Key, ObjectId, Page, Scope, Search, SearchPage},
+        users::find::{self, Filter},
     },
 };
 use uuid::Uuid;
@@ -67,6 +68,62 @@ fn a_page_of_groups_begins_in_the_index_where_the_last_one_ended() {
             let (sql, params) = groups::list_statement(select, Some(&place), 9);
             let plan = plan(&bench.store, &sql, params).await;
             assert!(plan.contains(bounds) && !plan.contains("TEMP"), "{select:?}: {plan}");
+        }
+    });
+}
+
+/// How PostgreSQL would go about it if no table were short.
+async fn plan_without_scans(store: &Store, sql: &str, params: Vec<Param<'_>>) -> String {
+    let sql = format!("explain {sql}");
+    let params: Vec<_> = params.into_iter().map(Param::into_owned).collect();
+    let steps = async move |tx: &mut Tx<'_>| {
+        tx.execute("set local enable_seqscan = off", &[]).await?;
+        let rows = tx.rows(&sql, &params).await?;
+        let lines = rows.iter().map(|row| row.get::<String>(0));
+        Ok::<_, StoreError>(lines.collect::<Result<Vec<_>, _>>()?.join("\n"))
+    };
+    store.write(steps).await.unwrap()
+}
+
+#[test]
+fn an_operator_finds_accounts_by_indexes() {
+    let id = UserId(Uuid::from_u128(7));
+    let named = |display_names| Filter::Named { name: id.to_string(), display_names };
+    Bench::run_postgres(async |bench| {
+        let filter = named(true);
+        let (sql, params) = find::find_statement(&filter, 9);
+        let plan = plan_without_scans(&bench.store, &sql, params).await;
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+        assert!(plan.contains("users_display_name_idx"), "{plan}");
+    });
+    Bench::run_sqlite(async |bench| {
+        let filter = named(false);
+        let (sql, params) = find::find_statement(&filter, 9);
+        let plan = plan(&bench.store, &sql, params).await;
+        assert!(!plan.contains("SCAN u"), "{plan}");
+    });
+}
+
+#[test]
+fn an_operators_page_of_objects_begins_in_the_index_where_the_last_one_ended() {
+    Bench::run_sqlite(async |bench| {
+        let me = UserId(Uuid::from_u128(1));
+        let id = ObjectId { collection: "c".into(), key: "k".into(), owner: me };
+        let page = SearchPage { id, read: 1 };
+        let all = Search::default();
+        let collection = Search { collection: Some("c".into()), ..Search::default() };
+        let owned = Search { owner: Some(me), ..collection.clone() };
+        let key = Search { key: Some(Key::Is("k".into())), ..collection.clone() };
+        let cases = [
+            (all, "((collection,read,key,user_id)>(?,?,?,?))"),
+            (collection, "(collection=? AND (read,key,user_id)>(?,?,?))"),
+            (owned, "user_id=? AND (read,key)>(?,?))"),
+            (key, "(collection=? AND key=? AND user_id>?)"),
+        ];
+        for (what, bounds) in &cases {
+            let (sql, params) = storage::search_statement(what, 9, Some(&page));
+            let plan = plan(&bench.store, &sql, params).await;
+            assert!(plan.contains(bounds) && !plan.contains("TEMP"), "{what:?}: {plan}");
         }
     });
 }

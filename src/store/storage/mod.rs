@@ -7,14 +7,16 @@
 
 mod list;
 mod read;
+mod search;
 mod write;
 
-pub use list::{
-    Key, Page, Scope, Search, collections, count, list, list_statement, of_user, search,
-};
+pub use list::{Page, Scope, list, list_statement};
 pub use read::read;
 pub(super) use read::{OBJECTS_OF_KEYS, READABLE_OF_KEYS};
-pub use write::{delete, delete_all, delete_in, write, write_in};
+pub use search::{
+    Key, Search, SearchPage, collections, delete_all, of_user, search, search_statement,
+};
+pub use write::{delete, delete_in, write, write_in};
 
 use super::{Columns, FromRow, StoreError, Timestamp};
 use crate::ids::UserId;

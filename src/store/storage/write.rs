@@ -224,8 +224,3 @@ pub async fn delete_in(
     }
     Ok(())
 }
-
-/// Deletes every object of everybody.
-pub async fn delete_all(store: &Store) -> Result<u64, StoreError> {
-    store.execute("delete from storage", &[]).await
-}

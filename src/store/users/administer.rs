@@ -1,12 +1,12 @@
-//! What operators do to accounts beyond what players may: any identifier, the wallet, and finding them.
+//! What operators do to accounts beyond what players may: any identifier and the wallet.
 
 use std::collections::BTreeMap;
 
-use super::profiles::{self, ProfileChange, UserRecord, user_columns};
+use super::profiles::{self, ProfileChange};
 use crate::{
     ids::UserId,
     params,
-    store::{Param, Reader, Store, StoreError, Timestamp, Tx},
+    store::{Param, Store, StoreError, Tx},
 };
 
 /// What to change; `None` leaves it as it is.
@@ -79,13 +79,18 @@ async fn change_in(
             let sql = "update user_device set id = $3 where id = $2 and user_id = $1";
             tx.execute(sql, params![user, old, new]).await?
         };
-        if changed == 0 {
-            return Err(ChangeFailure::NoDevice);
+        match changed {
+            0 if new.is_empty() => return Err(ChangeFailure::Last("device ID")),
+            0 => return Err(ChangeFailure::NoDevice),
+            _ => {}
         }
     }
+    let (custom_id, email) =
+        (change.custom_id.as_deref() == Some(""), change.email.as_deref() == Some(""));
     let removed = [
-        (change.custom_id.as_deref() == Some(""), "custom ID"),
-        (change.email.as_deref() == Some(""), "email address"),
+        (custom_id && email, "both custom ID and email address"),
+        (custom_id, "custom ID"),
+        (email, "email address"),
         (change.devices.values().any(String::is_empty), "device ID"),
     ];
     if let Some((_, what)) = removed.iter().find(|(removed, _)| *removed)
@@ -119,91 +124,4 @@ async fn signs_in(tx: &mut Tx<'_>, user: UserId) -> Result<bool, StoreError> {
                or exists (select 1 from user_device d where d.user_id = u.id))";
     let left: (i64,) = tx.one(sql, params![user]).await?;
     Ok(left.0 > 0)
-}
-
-/// What an operator looks for among accounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// Everybody behind this id, in the order of ids.
-    After(UserId),
-    Id(UserId),
-    /// A username or any other identifier.
-    Named {
-        name: String,
-        display_names: bool,
-    },
-    /// A pattern with `%` of usernames and display names.
-    Like {
-        pattern: String,
-        display_names: bool,
-    },
-}
-
-/// At most `limit` accounts.
-pub async fn find(
-    store: &Store,
-    filter: Filter,
-    limit: usize,
-) -> Result<Vec<UserRecord>, StoreError> {
-    const SELECT: &str = concat!("select ", user_columns!(), " from users u where ");
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    store
-        .scan(async move |reader: &mut Reader<'_>| match &filter {
-            Filter::After(id) => {
-                let sql = format!("{SELECT} u.id > $1 order by u.id limit $2");
-                reader.all(&sql, params![*id, limit]).await
-            }
-            Filter::Id(id) => reader.all(&format!("{SELECT} u.id = $1"), params![*id]).await,
-            Filter::Named { name, display_names } => {
-                let display = if *display_names { "or u.display_name = $1 " } else { "" };
-                let sql = format!(
-                    "{SELECT} u.username = $1 or u.email = $1 or u.custom_id = $1 \
-                     or u.facebook_id = $1 or u.facebook_instant_game_id = $1 or u.google_id = $1 \
-                     or u.gamecenter_id = $1 or u.steam_id = $1 or u.apple_id = $1 {display}\
-                     or u.id in (select user_id from user_device where id = $1) \
-                     order by u.id limit $2"
-                );
-                reader.all(&sql, params![name, limit]).await
-            }
-            Filter::Like { pattern, display_names } => {
-                let display = if *display_names { "or u.display_name {like} $1 " } else { "" };
-                let sql =
-                    format!("{SELECT} u.username {{like}} $1 {display}order by u.id limit $2");
-                reader.all(&sql, params![pattern, limit]).await
-            }
-        })
-        .await
-}
-
-/// How many accounts there are, the system's own among them.
-pub async fn count(store: &Store) -> Result<i64, StoreError> {
-    let count: (i64,) = store
-        .scan(async |reader: &mut Reader<'_>| reader.one("select count(*) from users", &[]).await)
-        .await?;
-    Ok(count.0)
-}
-
-/// What remains of deleted accounts: the one that is named or the oldest, at most `limit`, with when they
-/// were deleted; and how many there are of them.
-pub async fn tombstones(
-    store: &Store,
-    named: Option<UserId>,
-    limit: usize,
-) -> Result<(Vec<(UserId, Timestamp)>, i64), StoreError> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    store
-        .scan(async move |reader: &mut Reader<'_>| {
-            if let Some(user) = named {
-                let sql = "select user_id, create_time from user_tombstone where user_id = $1";
-                let found: Vec<(UserId, Timestamp)> = reader.all(sql, params![user]).await?;
-                let count = found.len() as i64;
-                return Ok((found, count));
-            }
-            let sql = "select user_id, create_time from user_tombstone \
-                       order by create_time, user_id limit $1";
-            let found = reader.all(sql, params![limit]).await?;
-            let count: (i64,) = reader.one("select count(*) from user_tombstone", &[]).await?;
-            Ok((found, count.0))
-        })
-        .await
 }

@@ -24,6 +24,8 @@ pub(super) struct Statements {
     link: &'static str,
     unlink: &'static str,
     unlink_named: &'static str,
+    /// As operators do it: an id that is not there is not unlinked.
+    unlink_held: &'static str,
 }
 
 macro_rules! statements {
@@ -46,6 +48,12 @@ macro_rules! statements {
                 "update users set ", $column, " = null, update_time = {now} where id = $1 ",
                 "and (", $($other, " is not null or ",)+
                 "exists (select 1 from user_device where user_id = $1)) and ", $column, " = $2",
+            ),
+            unlink_held: concat!(
+                "update users set ", $column, " = null, update_time = {now} where id = $1 ",
+                "and (", $($other, " is not null or ",)+
+                "exists (select 1 from user_device where user_id = $1)) and ",
+                $column, " is not null",
             ),
         }
     };
@@ -114,20 +122,53 @@ pub async fn link_external(
     Ok(linked > 0)
 }
 
-/// Clears the id, if it is `named` or nothing is named, and something else is left to sign in with.
-/// False when nothing was changed.
+/// Which id is to be cleared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one that there is, if any.
+    Any,
+    /// The one that there is; no change where there is none.
+    Held,
+    Named(String),
+}
+
+/// Clears the id, if it is the one that is meant, and something else is left to sign in with. False when
+/// nothing was changed.
 pub async fn unlink_external(
     store: &Store,
     user: UserId,
     kind: ExternalId,
-    named: Option<&str>,
+    which: Which,
 ) -> Result<bool, StoreError> {
-    let statements = kind.statements();
-    let unlinked = match named {
-        None => store.execute(statements.unlink, params![user]).await?,
-        Some(id) => store.execute(statements.unlink_named, params![user, id]).await?,
-    };
-    Ok(unlinked > 0)
+    store
+        .write(async move |tx: &mut Tx<'_>| {
+            Ok(unlink(tx, user, kind.statements(), &which).await? > 0)
+        })
+        .await
+}
+
+/// Two identifiers that are unlinked at once must not each count on the other one: the account is locked
+/// first.
+async fn unlink(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    statements: &Statements,
+    which: &Which,
+) -> Result<u64, StoreError> {
+    if !lock(tx, user).await? {
+        return Ok(0);
+    }
+    match which {
+        Which::Any => tx.execute(statements.unlink, params![user]).await,
+        Which::Held => tx.execute(statements.unlink_held, params![user]).await,
+        Which::Named(id) => tx.execute(statements.unlink_named, params![user, id]).await,
+    }
+}
+
+async fn lock(tx: &mut Tx<'_>, user: UserId) -> Result<bool, StoreError> {
+    let sql = "select id from users where id = $1 {for update}";
+    let locked: Option<(UserId,)> = tx.optional(sql, params![user]).await?;
+    Ok(locked.is_some())
 }
 
 /// Sets address (in lower case) and password hash, as [`link_external`].
@@ -147,18 +188,10 @@ pub async fn link_email(
 }
 
 /// Clears address and password, as [`unlink_external`].
-pub async fn unlink_email(
-    store: &Store,
-    user: UserId,
-    named: Option<&str>,
-) -> Result<bool, StoreError> {
-    let named = named.map(str::to_owned);
+pub async fn unlink_email(store: &Store, user: UserId, which: Which) -> Result<bool, StoreError> {
     store
         .write(async move |tx: &mut Tx<'_>| {
-            let unlinked = match &named {
-                None => tx.execute(EMAIL.unlink, params![user]).await?,
-                Some(email) => tx.execute(EMAIL.unlink_named, params![user, email]).await?,
-            };
+            let unlinked = unlink(tx, user, &EMAIL, &which).await?;
             if unlinked > 0 {
                 tx.execute("update users set password = null where id = $1", params![user]).await?;
             }
@@ -209,11 +242,7 @@ pub async fn unlink_device(
     let device_id = device_id.to_owned();
     store
         .write(async move |tx: &mut Tx<'_>| {
-            // Two devices unlinked at once must not both count on the other one.
-            let locked: Option<(UserId,)> = tx
-                .optional("select id from users where id = $1 {for update}", params![user])
-                .await?;
-            if locked.is_none() {
+            if !lock(tx, user).await? {
                 return Ok(false);
             }
             let unlinked = tx

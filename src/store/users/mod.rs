@@ -1,9 +1,10 @@
 //! The tables `users` and `user_device`: accounts and what they sign in with.
 //!
 //! `sign_in` finds and creates, `identities` links and unlinks, `profiles` reads and changes what others
-//! see, `lifecycle` bans and deletes.
+//! see, `lifecycle` bans and deletes, `administer` and `find` are for operators.
 
 pub mod administer;
+pub mod find;
 pub mod identities;
 pub mod lifecycle;
 pub mod profiles;
