@@ -75,6 +75,10 @@ uuid_id! {
     /// A group of accounts.
     GroupId
 }
+uuid_id! {
+    /// A ticket of the matchmaker.
+    TicketId
+}
 homed_id! {
     /// A realtime session: one open socket.
     SessionId

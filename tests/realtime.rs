@@ -233,8 +233,8 @@ fn what_is_not_built_or_not_known_is_answered_and_costs_nothing() {
         (&json!(6), &json!("RPC function not found"))
     );
     for (message, code) in [
-        (json!({"matchmaker_add": {"min_count": 2, "max_count": 2, "query": "*"}}), Value::Null),
-        (json!({"party_matchmaker_add": {"min_count": 2, "max_count": 2}}), Value::Null),
+        (json!({"matchmaker_add": {"min_count": 2, "max_count": 2, "query": "a:"}}), Value::Null),
+        (json!({"party_matchmaker_add": {"min_count": 2, "max_count": 2}}), json!(3)),
         (json!({"party_create": {"open": true, "max_size": 257}}), json!(3)),
         (json!({"channel_join": {"target": "", "type": 1}}), json!(3)),
         (json!({"channel_message_send": {"channel_id": "2...lobby", "content": "{}"}}), json!(3)),

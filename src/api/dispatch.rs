@@ -105,6 +105,7 @@ impl Api {
             Rpc::UnlinkGoogle => answer!(UnlinkGoogle, unlink_google),
             Rpc::UnlinkSteam => answer!(UnlinkSteam, unlink_steam),
             Rpc::ListMatches => answer!(ListMatches, list_matches),
+            Rpc::GetMatchmakerStats => answer!(GetMatchmakerStats, get_matchmaker_stats),
             Rpc::ListParties => answer!(ListParties, list_parties),
             Rpc::RpcFunc => answer!(RpcFunc, rpc_func),
             Rpc::UnlinkCustom => answer!(UnlinkCustom, unlink_custom),
@@ -118,7 +119,6 @@ impl Api {
             | Rpc::AuthenticateGoogle
             | Rpc::AuthenticateSteam
             | Rpc::GetSubscription
-            | Rpc::GetMatchmakerStats
             | Rpc::ImportFacebookFriends
             | Rpc::ImportSteamFriends
             | Rpc::LinkApple

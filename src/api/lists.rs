@@ -1,4 +1,4 @@
-//! Matches and parties, as those who look for company list them.
+//! Matches, parties and the matchmaker, as those see them who look for company.
 
 use kakera_proto::api;
 
@@ -12,6 +12,14 @@ impl Api {
         request: &api::ListMatchesRequest,
     ) -> Result<api::MatchList, Error> {
         Ok(self.services.lists.matches.list(request).await?)
+    }
+
+    pub(super) async fn get_matchmaker_stats(
+        &self,
+        _: &Context,
+        (): &(),
+    ) -> Result<api::MatchmakerStats, Error> {
+        Ok(self.services.lists.matchmaker.stats().await?)
     }
 
     pub(super) async fn list_parties(

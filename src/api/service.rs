@@ -19,6 +19,7 @@ use crate::{
     leaderboards::Leaderboards,
     log::RequestIds,
     matches::{MatchLists, NoMatches},
+    matchmaker::{MatchmakerStats, NoMatchmaker},
     metrics::{self, ShardMetrics, Transport},
     net::{HttpService, Request, Response},
     notifications::Notifications,
@@ -79,12 +80,17 @@ impl ApiSettings {
 pub struct Lists {
     pub parties: Rc<dyn PartyLists>,
     pub matches: Rc<dyn MatchLists>,
+    pub matchmaker: Rc<dyn MatchmakerStats>,
 }
 
 impl Lists {
     /// A server without a realtime side.
     pub fn none() -> Self {
-        Self { parties: Rc::new(NoParties), matches: Rc::new(NoMatches) }
+        Self {
+            parties: Rc::new(NoParties),
+            matches: Rc::new(NoMatches),
+            matchmaker: Rc::new(NoMatchmaker),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! A histogram that one thread writes and any thread reads.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -39,6 +42,16 @@ impl Histogram {
             bucket.add(1);
         }
         self.sum_micros.add(micros);
+    }
+}
+
+/// How long something takes, as one shard measures it. Clones are the same; only one thread may record.
+#[derive(Clone, Debug, Default)]
+pub struct Timer(pub(super) Arc<Histogram>);
+
+impl Timer {
+    pub fn record(&self, elapsed: Duration) {
+        self.0.record(elapsed);
     }
 }
 

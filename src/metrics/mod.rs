@@ -15,6 +15,7 @@ mod shard;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -26,8 +27,10 @@ use crate::config::Config;
 
 use calls::Calls;
 use family::{Families, Labels};
+use latency::Merged;
 
 pub use calls::{Bytes, Transport};
+pub use latency::Timer;
 pub use server::MetricsServer;
 pub use shard::ShardMetrics;
 
@@ -61,6 +64,7 @@ struct Shared {
     labels: Labels,
     board: Board,
     calls: Mutex<Vec<Arc<Calls>>>,
+    timers: Mutex<Vec<(&'static str, &'static str, Timer)>>,
     sources: Mutex<Vec<Source>>,
 }
 
@@ -86,6 +90,7 @@ impl Metrics {
             labels,
             board,
             calls: Mutex::default(),
+            timers: Mutex::default(),
             sources: Mutex::default(),
         }))
     }
@@ -95,6 +100,13 @@ impl Metrics {
         let calls = Arc::new(Calls::new(shard));
         lock(&self.0.calls).push(Arc::clone(&calls));
         ShardMetrics::new(counters, calls)
+    }
+
+    /// A shard's own measure of how long something takes; the shards' are summed at a scrape.
+    pub fn timer(&self, name: &'static str, help: &'static str) -> Timer {
+        let timer = Timer::default();
+        lock(&self.0.timers).push((name, help, timer.clone()));
+        timer
     }
 
     /// Adds numbers that a scrape asks for. The function must not block.
@@ -108,6 +120,13 @@ impl Metrics {
         let mut families = Families::new(&self.0.prefix, &self.0.labels);
         families.readings(&self.0.board.read());
         Calls::render(&lock(&self.0.calls), &self.0.board, &mut families);
+        let mut times: BTreeMap<&str, (&'static str, Merged)> = BTreeMap::new();
+        for (name, help, timer) in lock(&self.0.timers).iter() {
+            times.entry(name).or_insert((help, Merged::default())).1.add(&timer.0);
+        }
+        for (name, (help, merged)) in &times {
+            families.histogram(name, help, &[], merged);
+        }
         let mut samples = Vec::new();
         for source in lock(&self.0.sources).iter() {
             source(&mut samples);

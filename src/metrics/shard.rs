@@ -12,7 +12,7 @@ use super::{
 use crate::error::ErrorKind;
 
 /// Names that the reference has too: they are summed over the shards instead of labelled with them.
-pub(super) const SUMMED: [&str; 12] = [
+pub(super) const SUMMED: [&str; 13] = [
     MESSAGES,
     MESSAGE_BYTES_IN,
     MESSAGE_BYTES_OUT,
@@ -25,6 +25,7 @@ pub(super) const SUMMED: [&str; 12] = [
     "authoritative_matches",
     "parties",
     "matchmaker_tickets",
+    "matchmaker_active_tickets",
 ];
 
 const MESSAGES: &str = "overall_message_count";

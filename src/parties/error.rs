@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-use crate::error::{ErrorKind, RealtimeCode};
+use crate::{
+    error::{ErrorKind, RealtimeCode},
+    matchmaker::MatchmakerError,
+};
 
 /// Whatever the variant, the party is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,6 +38,8 @@ pub enum PartyError {
     Label(Box<str>),
     #[error("party is hidden and label is not empty, invalid operation")]
     HiddenLabel,
+    #[error(transparent)]
+    Matchmaker(#[from] MatchmakerError),
     /// The shard keeps as many parties as it may.
     #[error("too many parties on this server")]
     TooMany,
@@ -55,9 +60,12 @@ impl PartyError {
             Self::RequestDuplicate | Self::AlreadyMember => ErrorKind::AlreadyExists,
             Self::NotLeader => ErrorKind::PermissionDenied,
             Self::Full | Self::RequestsFull | Self::Accept => ErrorKind::FailedPrecondition,
-            Self::RemoveSelf | Self::LabelTooLong | Self::Label(_) | Self::HiddenLabel => {
-                ErrorKind::InvalidArgument
-            }
+            Self::RemoveSelf
+            | Self::LabelTooLong
+            | Self::Label(_)
+            | Self::HiddenLabel
+            // Of whatever kind, as the reference answers.
+            | Self::Matchmaker(_) => ErrorKind::InvalidArgument,
             Self::TooMany => ErrorKind::ResourceExhausted,
             Self::Join | Self::Busy => ErrorKind::Unavailable,
         }

@@ -5,12 +5,17 @@ use kakera_proto::{api, realtime::UserPresence};
 use serde::{Deserialize, Serialize};
 
 use super::{Named, PartyError, PartyRef, Player, Query};
-use crate::ids::{PartyId, SessionId, StreamId};
+use crate::{
+    ids::{PartyId, SessionId, StreamId, TicketId},
+    matchmaker::Wanted,
+};
 
 /// Between shards. What is boxed keeps the lanes' messages small.
 pub enum Request {
     /// To the party's home, answered with [`Reply::Answer`].
     Ask(Box<Asked>),
+    /// To the party's home, answered with [`Reply::Answer`].
+    Seek(Box<Sought>),
     /// To every shard, answered with [`Reply::Page`].
     List(Box<Filter>),
     /// To the party's home, without an answer: the session does not come after all.
@@ -34,6 +39,23 @@ pub struct Asked {
     pub party: PartyRef,
     pub caller: Player,
     pub ask: Ask,
+}
+
+/// A leader's wish for the party to be matched, or no longer.
+#[derive(Clone, Debug)]
+pub struct Sought {
+    pub party: PartyRef,
+    pub caller: Player,
+    pub seek: Seek,
+}
+
+/// What leaders ask of the matchmaker for their parties.
+#[derive(Clone, Debug)]
+pub enum Seek {
+    /// Look for others to play with; the members are told of the ticket.
+    Add(Wanted),
+    /// Take this ticket back.
+    Remove(Box<str>),
 }
 
 /// What sessions ask of parties.
@@ -67,6 +89,8 @@ pub enum Answer {
     /// It does not leave the party's home.
     TakeIn(SessionId),
     Requests(Vec<UserPresence>),
+    /// The party looks for others with it.
+    Ticket(TicketId),
 }
 
 /// The order of a listing: parties by age. Times are in microseconds.

@@ -9,6 +9,8 @@
 //! the stream is a member from then on, and whoever is off it is none. When the leader goes, the oldest
 //! member leads; when the last one goes, the party is over.
 //!
+//! A leader may have the matchmaker look for others; whenever a member comes or goes, that ends.
+//!
 //! *Bounds*: `party.max_parties` a shard, `party.max_size` members and as many requests a party, [`LABEL_LEN_MAX`],
 //! [`LOOKED_AT_MAX`] parties that a page looks at on a shard. *On failure*: what is refused changes
 //! nothing; a place that nobody takes is given up after [`PLACE_LIFE_MS`], and a party that is only such
@@ -25,6 +27,7 @@ mod owner;
 mod party;
 mod player;
 mod post;
+mod seek;
 mod service;
 mod state;
 
@@ -32,7 +35,7 @@ pub use error::PartyError;
 pub use id::PartyRef;
 pub use label::{LABEL_LEN_MAX, Label, Query, Unsearchable};
 pub use list::{LIST_LIMIT_MAX, ListError, NoParties, PartyLists};
-pub use message::{Answer, Ask, Asked, Filter, Page, Place, Reply, Request};
+pub use message::{Answer, Ask, Asked, Filter, Page, Place, Reply, Request, Seek, Sought};
 pub use party::{Effect, PLACE_LIFE_MS, Party, Settings};
 pub use player::{Named, Player};
 pub use post::{Post, SharedPost, Then, Unanswered};

@@ -6,6 +6,7 @@ use super::{Answer, Asked, Effect, Parties, PartyError, Reply, Request, service:
 use crate::{
     fanout::Audience,
     ids::{PartyId, SessionId, StreamId, StreamMode},
+    matchmaker::Gone,
     presence::{JoinOptions, Moved, Presence, Send, StreamEvent},
 };
 
@@ -14,6 +15,7 @@ impl Parties {
     pub fn handle(&self, request: Request, answer: impl FnOnce(Reply) + 'static) {
         match request {
             Request::Ask(asked) => self.answer(*asked, |reply| answer(Reply::Answer(reply))),
+            Request::Seek(sought) => self.seek(*sought, |reply| answer(Reply::Answer(reply))),
             Request::List(filter) => {
                 let page = self.0.state.borrow().list(&filter);
                 answer(Reply::Page(Box::new(page)));
@@ -49,7 +51,9 @@ impl Parties {
             self.change(id, |state, effects| state.ask(id, &caller, (ask, now_ms), effects));
         match asked {
             Ok(Answer::TakeIn(session)) => self.take_in(id, session, answer),
-            Ok(done @ (Answer::Done | Answer::Enter | Answer::Requests(_))) => answer(Ok(done)),
+            Ok(done @ (Answer::Done | Answer::Enter | Answer::Requests(_) | Answer::Ticket(_))) => {
+                answer(Ok(done));
+            }
             Err(error) => {
                 inner.counters.refused.increment();
                 answer(Err(error));
@@ -99,7 +103,7 @@ impl Parties {
             }
             Moved::Entered(_) => {}
             Moved::Left(session) => state.left(id, *session, effects),
-            Moved::Closed => state.closed(id),
+            Moved::Closed => state.closed(id, effects),
         });
     }
 
@@ -127,7 +131,7 @@ impl Parties {
         result
     }
 
-    fn carry_out(&self, id: PartyId, effects: Vec<Effect>) {
+    pub(super) fn carry_out(&self, id: PartyId, effects: Vec<Effect>) {
         if effects.is_empty() {
             return;
         }
@@ -146,6 +150,7 @@ impl Parties {
                 }
                 Effect::CastOff(session) => presences.cast_off(&stream, session),
                 Effect::Dissolve => presences.dissolve(stream.clone()),
+                Effect::Unlist => self.0.matchmaker.forget(Gone::Party(id)),
             }
         }
     }

@@ -27,6 +27,8 @@ pub enum Effect {
     CastOff(SessionId),
     /// The stream ends.
     Dissolve,
+    /// The party looks for nobody any more.
+    Unlist,
 }
 
 /// How a party begins.
@@ -54,6 +56,10 @@ pub struct Party {
     members: Vec<Player>,
     places: Vec<Held>,
     requests: Vec<Player>,
+    /// How often members have come or gone.
+    changes: u64,
+    /// It may have tickets of the matchmaker.
+    looks: bool,
 }
 
 /// A place that is held for somebody on the way.
@@ -79,6 +85,8 @@ impl Party {
             members: Vec::new(),
             places: vec![place],
             requests: Vec::new(),
+            changes: 0,
+            looks: false,
         }
     }
 
@@ -105,6 +113,18 @@ impl Party {
     /// Places that are held for those on the way.
     pub fn places_len(&self) -> usize {
         self.places.len()
+    }
+
+    /// How often members have come or gone.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The members, for a leader who wants to be matched with them.
+    pub fn line_up(&mut self, caller: &Player) -> Result<Vec<Player>, PartyError> {
+        self.check_leader(caller)?;
+        self.looks = true;
+        Ok(self.members.clone())
     }
 
     /// Nobody is here and nobody is on the way.
@@ -164,6 +184,7 @@ impl Party {
                 effects.push(Effect::Dissolve);
                 self.members.clear();
                 self.places.clear();
+                self.changed(effects);
                 Ok(Answer::Done)
             }
             Ask::Requests => {
@@ -238,6 +259,7 @@ impl Party {
             let session = self.members.remove(member).session;
             effects.push(self.farewell(|farewell| Effect::Tell(session, farewell)));
             effects.push(Effect::CastOff(session));
+            self.changed(effects);
             return Ok(Answer::Done);
         }
         let request = self.requests.iter().position(|request| request.is(named));
@@ -246,12 +268,13 @@ impl Party {
     }
 
     /// A session is on the party's stream.
-    pub fn entered(&mut self, player: Player) {
+    pub fn entered(&mut self, player: Player, effects: &mut Vec<Effect>) {
         let session = player.session;
         self.places.retain(|held| held.session != session);
         self.requests.retain(|request| request.session != session);
         if self.member(session).is_none() {
             self.members.push(player.clone());
+            self.changed(effects);
         }
         // Whoever led has left before anybody else was here.
         self.leader.get_or_insert(player);
@@ -259,7 +282,11 @@ impl Party {
 
     /// A session is off the party's stream. A place that is held for it is for another time.
     pub fn left(&mut self, session: SessionId, effects: &mut Vec<Effect>) {
+        let before = self.members.len();
         self.members.retain(|member| member.session != session);
+        if self.members.len() < before {
+            self.changed(effects);
+        }
         if self.creator == Some(session) {
             self.creator = None;
         }
@@ -300,6 +327,14 @@ impl Party {
         }
     }
 
+    /// The party is over, or not who it was: it is matched with nobody as such.
+    pub fn changed(&mut self, effects: &mut Vec<Effect>) {
+        self.changes += 1;
+        if std::mem::take(&mut self.looks) {
+            effects.push(Effect::Unlist);
+        }
+    }
+
     /// Sees to it that somebody leads: the oldest member after a leader that is gone.
     fn settle(&mut self, effects: &mut Vec<Effect>) {
         let leads = |leader: &Player| {
@@ -322,7 +357,7 @@ impl Party {
         effects.push(Effect::TellAll(envelope(Message::PartyLeader(told))));
     }
 
-    fn check_leader(&self, caller: &Player) -> Result<(), PartyError> {
+    pub fn check_leader(&self, caller: &Player) -> Result<(), PartyError> {
         let leads = self.leader.as_ref().is_some_and(|leader| leader.session == caller.session);
         if leads { Ok(()) } else { Err(PartyError::NotLeader) }
     }

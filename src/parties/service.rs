@@ -6,12 +6,13 @@ use kakera_proto::realtime::{self, PartyCreate};
 use kakera_shards::{Clock, Counters, Rng};
 
 use super::{
-    Answer, Ask, Asked, Label, PartyError, PartyRef, Player, Reply, Request, Settings, SharedPost,
-    State, counters::PartyCounters, id::wire_id,
+    Answer, Ask, Asked, Label, PartyError, PartyRef, Player, Reply, Request, Seek, Settings,
+    SharedPost, Sought, State, counters::PartyCounters, id::wire_id,
 };
 use crate::{
     fanout::Slot,
     ids::{PartyId, SessionId, StreamId, StreamMode},
+    matchmaker::Matchmaker,
     presence::{JoinOptions, Member, Presences},
 };
 
@@ -34,6 +35,7 @@ pub struct Parties(pub(super) Rc<Inner>);
 
 pub(super) struct Inner {
     pub(super) presences: Presences,
+    pub(super) matchmaker: Matchmaker,
     pub(super) post: SharedPost,
     pub(super) clock: Clock,
     rng: Rng,
@@ -47,7 +49,7 @@ pub(super) struct Inner {
 impl Parties {
     /// Parties that count on the shard's board; without one, nobody reads their numbers.
     pub fn new(
-        presences: Presences,
+        (presences, matchmaker): (Presences, Matchmaker),
         post: SharedPost,
         (clock, rng): (Clock, Rng),
         settings: PartySettings,
@@ -58,6 +60,7 @@ impl Parties {
         let state = RefCell::new(State::new(parties_max));
         Self(Rc::new(Inner {
             presences,
+            matchmaker,
             post,
             clock,
             rng,
@@ -145,7 +148,9 @@ impl Parties {
         let this = self.clone();
         self.ask(slot, party, Ask::Join, move |answer| match answer {
             Ok(Answer::Enter) => this.enter(slot, &member, id, &stream, then),
-            Ok(Answer::Done | Answer::TakeIn(_) | Answer::Requests(_)) => then(Ok(())),
+            Ok(Answer::Done | Answer::TakeIn(_) | Answer::Requests(_) | Answer::Ticket(_)) => {
+                then(Ok(()));
+            }
             Err(error) => {
                 // The party may hold a place for an answer that got lost.
                 if error == PartyError::Busy {
@@ -177,13 +182,37 @@ impl Parties {
             inner.counters.refused.increment();
             return then(Err(PartyError::HiddenLabel));
         }
+        let request = |party, caller| Request::Ask(Box::new(Asked { party, caller, ask }));
+        self.call(slot, party, request, then);
+    }
+
+    /// Asks the party's home to have the party matched, or no longer.
+    pub fn seek_others(
+        &self,
+        slot: Slot,
+        party: PartyRef,
+        seek: Seek,
+        then: impl FnOnce(Result<Answer, PartyError>) + 'static,
+    ) {
+        let request = |party, caller| Request::Seek(Box::new(Sought { party, caller, seek }));
+        self.call(slot, party, request, then);
+    }
+
+    fn call(
+        &self,
+        slot: Slot,
+        party: PartyRef,
+        request: impl FnOnce(PartyRef, Player) -> Request,
+        then: impl FnOnce(Result<Answer, PartyError>) + 'static,
+    ) {
+        let inner = &*self.0;
         let Some(member) = inner.presences.member(slot) else { return then(Err(PartyError::Busy)) };
         let home = party.id.home();
         if !inner.post.shards().contains(&home) {
             inner.counters.refused.increment();
             return then(Err(PartyError::NotFound));
         }
-        let asked = Asked { party, caller: Player::from(&member), ask };
+        let request = request(party, Player::from(&member));
         let this = self.clone();
         let answered = move |reply| {
             if let Ok(Reply::Answer(answer)) = reply {
@@ -192,7 +221,7 @@ impl Parties {
             this.0.counters.unanswered.increment();
             then(Err(PartyError::Busy));
         };
-        inner.post.call(home, Request::Ask(Box::new(asked)), Box::new(answered));
+        inner.post.call(home, request, Box::new(answered));
     }
 
     /// Goes onto the stream of a party that holds a place for the session.

@@ -70,7 +70,7 @@ impl State {
     /// A session is on a party's stream. Without the party, the stream is nobody's.
     pub fn entered(&mut self, id: PartyId, player: Player, effects: &mut Vec<Effect>) {
         match self.parties.get_mut(&id) {
-            Some(kept) => kept.party.entered(player),
+            Some(kept) => kept.party.entered(player, effects),
             None => effects.push(Effect::Dissolve),
         }
     }
@@ -92,10 +92,26 @@ impl State {
     }
 
     /// Somebody else has ended the party's stream.
-    pub fn closed(&mut self, id: PartyId) {
-        if let Some(kept) = self.parties.remove(&id) {
-            self.order.remove(&kept.place);
+    pub fn closed(&mut self, id: PartyId, effects: &mut Vec<Effect>) {
+        if let Some(mut kept) = self.remove(id) {
+            kept.party.changed(effects);
         }
+    }
+
+    /// The members of a party, for a leader who wants to be matched with them, and what
+    /// [`Party::changes`] is as long as they are the same.
+    pub fn line_up(
+        &mut self,
+        id: PartyId,
+        caller: &Player,
+    ) -> Result<(Vec<Player>, u64), PartyError> {
+        let party = &mut self.parties.get_mut(&id).ok_or(PartyError::NotFound)?.party;
+        Ok((party.line_up(caller)?, party.changes()))
+    }
+
+    /// Refuses who does not lead a party.
+    pub fn check_leader(&self, id: PartyId, caller: &Player) -> Result<(), PartyError> {
+        self.get(id).ok_or(PartyError::NotFound)?.check_leader(caller)
     }
 
     /// The envelopes for members who have just been announced to the others.
@@ -161,7 +177,13 @@ impl State {
     /// Forgets the party if it is over.
     fn bury(&mut self, id: PartyId) {
         if self.parties.get(&id).is_some_and(|kept| kept.party.is_over()) {
-            self.closed(id);
+            self.remove(id);
         }
+    }
+
+    fn remove(&mut self, id: PartyId) -> Option<Kept> {
+        let kept = self.parties.remove(&id)?;
+        self.order.remove(&kept.place);
+        Some(kept)
     }
 }

@@ -64,13 +64,15 @@ impl Dispatch for Realtime {
                 self.status_unfollow(session, cid, &unfollow);
             }
             Some(Message::StatusUpdate(update)) => self.status_update(session, cid, &update),
-            Some(
-                Message::MatchmakerAdd(_)
-                | Message::MatchmakerRemove(_)
-                | Message::PartyMatchmakerAdd(_)
-                | Message::PartyMatchmakerRemove(_),
-            ) => {
-                not_built(session, cid, "The matchmaker");
+            Some(Message::MatchmakerAdd(add)) => self.matchmaker_add(session, cid, add),
+            Some(Message::MatchmakerRemove(remove)) => {
+                self.matchmaker_remove(session, cid, &remove);
+            }
+            Some(Message::PartyMatchmakerAdd(add)) => {
+                self.party_matchmaker_add(session, cid, add);
+            }
+            Some(Message::PartyMatchmakerRemove(remove)) => {
+                self.party_matchmaker_remove(session, cid, remove);
             }
             Some(Message::PartyCreate(create)) => self.party_create(session, cid, create),
             Some(Message::PartyJoin(join)) => self.party_join(session, cid, &join),
@@ -121,8 +123,4 @@ fn costly(session: &Session, cid: String, code: RealtimeCode, why: &str) {
 
 fn too_many() -> Error {
     Error::new(ErrorKind::ResourceExhausted, "Too many messages, try again later.")
-}
-
-fn not_built(session: &Session, cid: String, what: &str) {
-    fail(session, cid, &Error::unimplemented(what));
 }

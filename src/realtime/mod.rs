@@ -11,6 +11,7 @@ pub mod codec;
 mod connection;
 mod dispatch;
 mod matches;
+mod matchmaker;
 mod open;
 mod parties;
 mod reply;
@@ -27,6 +28,7 @@ use crate::{
     chat::{Chat, History},
     config::Config,
     matches::{MatchTokens, Matches},
+    matchmaker::Matchmaker,
     notifications::Notifications,
     parties::Parties,
     presence::Presences,
@@ -44,6 +46,7 @@ pub struct Realtime {
     history: History,
     notifications: Notifications,
     matches: Matches,
+    matchmaker: Matchmaker,
     parties: Parties,
     statuses: Statuses,
     auth: auth::sessions::Sessions,
@@ -59,6 +62,9 @@ pub struct Services {
     pub chat: Chat,
     pub notifications: Notifications,
     pub matches: Matches,
+    pub matchmaker: Matchmaker,
+    /// Reads what the matchmaker lets its players in with.
+    pub match_tokens: Rc<MatchTokens>,
     pub parties: Parties,
     pub statuses: Statuses,
     pub auth: auth::sessions::Sessions,
@@ -74,20 +80,31 @@ impl Realtime {
         services: Services,
         config: &Config,
     ) -> Self {
-        let Services { chat, notifications, matches, parties, statuses, auth, store, flood } =
-            services;
+        let Services {
+            chat,
+            notifications,
+            matches,
+            matchmaker,
+            match_tokens,
+            parties,
+            statuses,
+            auth,
+            store,
+            flood,
+        } = services;
         Self {
             sessions,
             presences,
             chat,
             matches,
+            matchmaker,
             parties,
             statuses,
             auth,
             history: History::new(store.clone()),
             notifications,
             access: AccessCheck::new(store),
-            match_tokens: Rc::new(MatchTokens::new(config.session.encryption_key.expose())),
+            match_tokens,
             proxy_count: config.socket.proxy_count,
             flood,
         }

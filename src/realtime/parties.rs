@@ -101,7 +101,9 @@ impl Realtime {
                     let requests = PartyJoinRequest { party_id: list.party_id, presences };
                     reply(&this, cid, Some(Message::PartyJoinRequest(requests)));
                 }
-                Ok(Answer::Done | Answer::Enter | Answer::TakeIn(_)) => reply(&this, cid, None),
+                Ok(Answer::Done | Answer::Enter | Answer::TakeIn(_) | Answer::Ticket(_)) => {
+                    reply(&this, cid, None);
+                }
                 Err(error) => refused(&this, cid, "listing party join requests", &error),
             }
             drop(turn);
@@ -142,7 +144,7 @@ impl Realtime {
 }
 
 /// The party that a client means; refuses what is none.
-fn party(session: &Session, cid: &str, id: &str) -> Option<PartyRef> {
+pub(super) fn party(session: &Session, cid: &str, id: &str) -> Option<PartyRef> {
     let party = PartyRef::read(id);
     if party.is_none() {
         invalid(session, cid.to_owned(), "Invalid party ID");
@@ -159,11 +161,11 @@ fn named(session: &Session, cid: &str, presence: Option<UserPresence>) -> Option
     named
 }
 
-fn refused(session: &Session, cid: String, doing: &str, error: &PartyError) {
+pub(super) fn refused(session: &Session, cid: String, doing: &str, error: &PartyError) {
     refuse(session, cid, error.code(), format!("Error {doing}: {error}"));
 }
 
-fn invalid(session: &Session, cid: String, why: &str) {
+pub(super) fn invalid(session: &Session, cid: String, why: &str) {
     refuse(session, cid, RealtimeCode::BadInput, why);
 }
 

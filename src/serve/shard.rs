@@ -23,7 +23,8 @@ use crate::{
     groups::LiveChannels,
     leaderboards::{Definitions, Leaderboards, Unranked, ranks::RankOwner},
     log::RequestIds,
-    matches::{MatchIndex, Matches},
+    matches::{MatchIndex, MatchTokens, Matches},
+    matchmaker::{self, Matchmaker},
     metrics::Metrics,
     net::{Front, FrontConfig, HttpLimits, Services, WebSocketConfig, tls::Certificates},
     notifications::{LiveSessions, Notifications},
@@ -76,6 +77,7 @@ pub(super) async fn run(
     runtime::spawn_essential("schedules", scheduler.run());
     let gauges = Gauges::new(&context.counters());
     runtime::spawn_essential("sweep", sweep(Rc::clone(&built.state), gauges));
+    runtime::spawn_essential("matchmaker", built.state.matchmaker.clone().run());
     let idle_check_ms = blueprint.config.party.idle_check_interval_ms;
     if idle_check_ms > 0 {
         let period = Duration::from_millis(idle_check_ms.into());
@@ -126,26 +128,25 @@ fn build(
     let limits = presence_limits(config);
     let presences = Presences::counted(ports.clone(), Rc::new(sessions.clone()), limits, &counters);
 
-    let party_settings = PartySettings {
-        node: config.name.as_str().into(),
-        single_party: config.session.single_party,
-        size_max: i32::try_from(config.party.max_size).unwrap_or(i32::MAX),
-        parties_max: config.party.max_parties as usize,
-    };
+    let match_tokens = Rc::new(MatchTokens::new(config.session.encryption_key.expose()));
+    let tokens = Rc::clone(&match_tokens);
+    let matchmaker = matchmaker((context, blueprint), &sessions, ports.clone(), tokens);
     let parties = Parties::new(
-        presences.clone(),
+        (presences.clone(), matchmaker.clone()),
         ports.clone(),
         (clock.clone(), rng.clone()),
-        party_settings,
+        party_settings(config),
         Some(&counters),
     );
 
     let match_index = MatchIndex::new(ports.clone(), &counters);
-    let lists = Lists { parties: Rc::new(parties.clone()), matches: Rc::new(match_index.clone()) };
+    let lists = Lists {
+        parties: Rc::new(parties.clone()),
+        matches: Rc::new(match_index.clone()),
+        matchmaker: Rc::new(matchmaker.clone()),
+    };
 
-    let lifetimes = (config.session.token_expiry_sec, config.session.refresh_token_expiry_sec);
-    let revocations = Revocations::new(seconds(lifetimes.0), seconds(lifetimes.1));
-    let revocations = Rc::new(RefCell::new(revocations));
+    let revocations = Rc::new(RefCell::new(revocations(config)));
     let live = Live::new(sessions.clone(), presences.clone());
     let notifications = Notifications::new(
         store.clone(),
@@ -198,6 +199,8 @@ fn build(
         notifications,
         matches: Matches::new(presences.clone(), context.me(), rng, config.session.single_match)
             .counted(&counters),
+        matchmaker: matchmaker.clone(),
+        match_tokens,
         parties: parties.clone(),
         statuses: Statuses::new(presences.clone()),
         auth,
@@ -205,11 +208,37 @@ fn build(
         flood: gate,
     };
     let realtime = Rc::new(Realtime::new(sessions.clone(), presences.clone(), services, config));
-    let keepers = Rc::new(Keepers::new(parties.clone(), match_index.clone()));
-    sessions.connect(presences.clone(), realtime.clone(), keepers);
-    let keepers = (parties, match_index);
+    let keepers = Keepers::new(parties.clone(), match_index.clone(), matchmaker.clone());
+    sessions.connect(presences.clone(), realtime.clone(), Rc::new(keepers));
+    let keepers = (parties, match_index, matchmaker);
     let state = ShardState::new(sessions, presences, keepers, revocations, (ranks, boards), clock);
     Ok(Built { state, api: Rc::new(api), realtime, console, leaderboards, flood })
+}
+
+fn matchmaker(
+    (context, blueprint): (&ShardContext<Messages>, &Blueprint),
+    sessions: &Sessions,
+    post: Rc<Ports>,
+    tokens: Rc<MatchTokens>,
+) -> Matchmaker {
+    let counters = context.counters();
+    let round_time = blueprint
+        .metrics(counters.board())
+        .timer("matchmaker_process_time", "How long a round of the matchmaker takes, in seconds.");
+    let tools = matchmaker::Tools {
+        sessions: Rc::new(sessions.clone()),
+        post,
+        clock: context.clock(),
+        rng: context.rng.clone(),
+        tokens,
+    };
+    let settings = matchmaker::Settings::new(&blueprint.config);
+    Matchmaker::new(tools, settings, Some((&counters, round_time)))
+}
+
+fn revocations(config: &Config) -> Revocations {
+    let session = &config.session;
+    Revocations::new(seconds(session.token_expiry_sec), seconds(session.refresh_token_expiry_sec))
 }
 
 fn seconds(configured: u64) -> i64 {
@@ -231,6 +260,15 @@ fn session_settings(config: &Config, shards: usize) -> Settings {
             max => max as usize,
         },
         message_limit: flood::message_limit(config),
+    }
+}
+
+fn party_settings(config: &Config) -> PartySettings {
+    PartySettings {
+        node: config.name.as_str().into(),
+        single_party: config.session.single_party,
+        size_max: i32::try_from(config.party.max_size).unwrap_or(i32::MAX),
+        parties_max: config.party.max_parties as usize,
     }
 }
 

@@ -33,7 +33,7 @@ pub use line::{Line, LineFull};
 pub use message::{ForAll, Post, Reply, Request, SharedPost, Then, Unanswered};
 pub use phase::{Duty, Phase, Step};
 pub use session::{Payload, Session, Turn};
-pub use table::{Dispatch, Refused, SessionCounters, Sessions, Settings, StreamWatch};
+pub use table::{Dispatch, Refused, SessionCounters, Sessions, Settings, Watch};
 
 #[cfg(test)]
 mod tests;

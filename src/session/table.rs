@@ -58,13 +58,16 @@ pub trait Dispatch {
     fn envelope(&self, session: &Rc<Session>, envelope: Envelope);
 }
 
-/// Told of changes of streams whose subject this shard keeps: matches and parties.
-pub trait StreamWatch {
-    /// The members are about to be told this.
+/// Told of what concerns those who keep things of this shard: matches, parties and tickets.
+pub trait Watch {
+    /// The members of a stream of this shard are about to be told this.
     fn changed(&self, event: &StreamEvent);
 
-    /// This has just happened, and `count` sessions are there now.
+    /// This has just happened on a stream of this shard, and `count` sessions are there now.
     fn moved(&self, stream: &StreamId, moved: &Moved, count: usize);
+
+    /// A session of this shard has ended; told once for each.
+    fn ended(&self, session: SessionId);
 }
 
 /// What this shard counts about sessions, beside what the reference has names for.
@@ -123,7 +126,7 @@ struct Inner {
     users: RefCell<users::State>,
     presences: OnceCell<Presences>,
     dispatch: OnceCell<Rc<dyn Dispatch>>,
-    watch: OnceCell<Rc<dyn StreamWatch>>,
+    watch: OnceCell<Rc<dyn Watch>>,
     life: OnceCell<Rc<dyn LifeWatch>>,
     draining: Cell<bool>,
 }
@@ -161,12 +164,7 @@ impl Sessions {
     }
 
     /// Who is told of what happens here; once, while the shard starts.
-    pub fn connect(
-        &self,
-        presences: Presences,
-        dispatch: Rc<dyn Dispatch>,
-        watch: Rc<dyn StreamWatch>,
-    ) {
+    pub fn connect(&self, presences: Presences, dispatch: Rc<dyn Dispatch>, watch: Rc<dyn Watch>) {
         let connected = self.0.presences.set(presences).is_ok()
             && self.0.dispatch.set(dispatch).is_ok()
             && self.0.watch.set(watch).is_ok();
@@ -253,6 +251,9 @@ impl Sessions {
             inner.timers.cancel(timer);
         }
         self.presences().close(session.slot, Reason::Disconnect);
+        if let Some(watch) = inner.watch.get() {
+            watch.ended(session.id);
+        }
         let user = session.identity().user;
         self.tell_owner(users::Request::Closed { user, session: session.id });
         self.tell_life(session, Change::Ended(cause));

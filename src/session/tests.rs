@@ -150,6 +150,7 @@ struct Steered {
     refused: RefCell<Vec<String>>,
     slow: RefCell<Vec<String>>,
     turns: RefCell<Vec<Turn>>,
+    ended: RefCell<Vec<SessionId>>,
 }
 
 impl Dispatch for Steered {
@@ -172,9 +173,12 @@ impl Dispatch for Steered {
     }
 }
 
-impl StreamWatch for Steered {
+impl Watch for Steered {
     fn changed(&self, _: &StreamEvent) {}
     fn moved(&self, _: &StreamId, _: &Moved, _: usize) {}
+    fn ended(&self, session: SessionId) {
+        self.ended.borrow_mut().push(session);
+    }
 }
 
 struct World {

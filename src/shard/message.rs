@@ -13,7 +13,7 @@ use crate::{
         self,
         ranks::{RankReply, RankRequest},
     },
-    matches, parties, presence, session,
+    matches, matchmaker, parties, presence, session,
 };
 
 /// The messages of this server.
@@ -31,6 +31,7 @@ pub enum Request {
     Session(session::Request),
     Party(parties::Request),
     Match(matches::Request),
+    Matchmaker(matchmaker::Request),
     Revoke(Arc<Revoke>),
     Attempt(Box<AttemptRequest>),
     Rank(Box<RankRequest>),
@@ -43,6 +44,7 @@ pub enum Reply {
     Session(session::Reply),
     Party(parties::Reply),
     Match(matches::Reply),
+    Matchmaker(matchmaker::Reply),
     /// Whether the revocation is applied; if not, the table is full.
     Revoked(bool),
     Attempt(Verdict),

@@ -20,6 +20,7 @@ use crate::{
     auth::{attempts::Attempts, revocation::Revocations},
     leaderboards::{Definitions, ranks::RankOwner},
     matches::MatchIndex,
+    matchmaker::Matchmaker,
     parties::Parties,
     presence::Presences,
     session::Sessions,
@@ -34,6 +35,7 @@ pub struct ShardState {
     pub presences: Presences,
     pub parties: Parties,
     pub matches: MatchIndex,
+    pub matchmaker: Matchmaker,
     pub revocations: Rc<RefCell<Revocations>>,
     pub attempts: RefCell<Attempts>,
     pub ranks: RankOwner,
@@ -47,7 +49,7 @@ impl ShardState {
     pub fn new(
         sessions: Sessions,
         presences: Presences,
-        (parties, matches): (Parties, MatchIndex),
+        (parties, matches, matchmaker): (Parties, MatchIndex, Matchmaker),
         revocations: Rc<RefCell<Revocations>>,
         (ranks, boards): (RankOwner, Rc<RefCell<Definitions>>),
         clock: Clock,
@@ -57,6 +59,7 @@ impl ShardState {
             presences,
             parties,
             matches,
+            matchmaker,
             revocations,
             attempts: RefCell::default(),
             ranks,
@@ -79,6 +82,11 @@ impl ShardState {
             }
             Request::Match(request) => {
                 self.matches.handle(request, move |answer| reply.send(Reply::Match(answer)));
+            }
+            Request::Matchmaker(request) => {
+                self.matchmaker.handle(request, move |answer| {
+                    reply.send(Reply::Matchmaker(answer));
+                });
             }
             Request::Revoke(revoke) => {
                 let now_sec = self.clock.unix_sec();

@@ -14,7 +14,7 @@ use crate::{
         revocation::{Broadcast, Revoke},
     },
     ids::{MatchId, PartyId, StreamId, StreamMode, UserId},
-    matches, parties,
+    matches, matchmaker, parties,
     presence::{self, PostError, Presences},
     session::{self, CloseCause, Sessions, Unanswered},
 };
@@ -88,6 +88,7 @@ impl presence::Post for Ports {
             Request::Session(_)
             | Request::Party(_)
             | Request::Match(_)
+            | Request::Matchmaker(_)
             | Request::Revoke(_)
             | Request::Attempt(_)
             | Request::Rank(_)
@@ -181,6 +182,31 @@ impl matches::Post for Ports {
             });
         };
         self.0.call_then(to, Request::Match(request), CALL_DEADLINE, then);
+    }
+}
+
+impl matchmaker::Post for Ports {
+    fn me(&self) -> Address {
+        self.0.me()
+    }
+
+    fn pool(&self) -> Address {
+        // There is one pool, which has no name.
+        self.0.owner(StableHash::new("matchmaker").bytes(b"").finish())
+    }
+
+    fn call(&self, to: Address, request: matchmaker::Request, then: matchmaker::Then) {
+        let then = move |reply| {
+            then(match reply {
+                Ok(Reply::Matchmaker(reply)) => Ok(reply),
+                Ok(_) | Err(_) => Err(matchmaker::Unanswered),
+            });
+        };
+        self.0.call_then(to, Request::Matchmaker(request), CALL_DEADLINE, then);
+    }
+
+    fn deliver(&self, to: Address, request: matchmaker::Request) {
+        self.0.deliver(to, Request::Matchmaker(request), Loss::Never);
     }
 }
 

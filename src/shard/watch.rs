@@ -1,26 +1,28 @@
-//! Who keeps what belongs to the streams of this shard.
+//! Who keeps what belongs to the streams of this shard, and to its sessions.
 
 use crate::{
-    ids::StreamId,
+    ids::{SessionId, StreamId},
     matches::MatchIndex,
+    matchmaker::Matchmaker,
     parties::Parties,
     presence::{Moved, StreamEvent},
-    session::StreamWatch,
+    session::Watch,
 };
 
-/// The keepers of matches and parties, told of who comes and goes.
+/// The keepers of matches, parties and tickets, told of who comes and goes.
 pub struct Keepers {
     parties: Parties,
     matches: MatchIndex,
+    matchmaker: Matchmaker,
 }
 
 impl Keepers {
-    pub fn new(parties: Parties, matches: MatchIndex) -> Self {
-        Self { parties, matches }
+    pub fn new(parties: Parties, matches: MatchIndex, matchmaker: Matchmaker) -> Self {
+        Self { parties, matches, matchmaker }
     }
 }
 
-impl StreamWatch for Keepers {
+impl Watch for Keepers {
     fn changed(&self, event: &StreamEvent) {
         self.parties.changed(event);
     }
@@ -28,5 +30,9 @@ impl StreamWatch for Keepers {
     fn moved(&self, stream: &StreamId, moved: &Moved, count: usize) {
         self.matches.moved(stream, count);
         self.parties.moved(stream, moved);
+    }
+
+    fn ended(&self, session: SessionId) {
+        self.matchmaker.ended(session);
     }
 }

@@ -73,6 +73,9 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("groups", "chat", "a group's channel tells of its members"),
     ("groups", "notifications", "a request to join and its answer are told"),
     ("accounts", "auth", "deleting and banning ends sessions"),
+    ("matchmaker", "matches", "who is matched gets a token for a match"),
+    ("matchmaker", "search", "tickets are found by query"),
+    ("parties", "matchmaker", "a party looks for others as one"),
 ];
 
 /// What a layer must not know although it is lower: the domain gives effects back instead.

@@ -302,13 +302,6 @@ for (const [leading, following] of [["json", "schema"], ["schema", "json"]]) {
       for (const user of [ann, ben, cat]) await user.inbox.next("party_close", (closed) => closed.party_id === id);
     });
 
-    test("the matchmaker is not built, and says so", async () => {
-      const party = await create(true);
-      await assert.rejects(ann.socket.addMatchmakerParty(party.party_id, "*", 2, 4), (error) => /not built/.test(error.message));
-      await assert.rejects(ann.socket.removeMatchmakerParty(party.party_id, "ticket"), (error) => /not built/.test(error.message));
-      await ann.socket.closeParty(party.party_id);
-    });
-
     test("nothing is left of the parties that are over", async () => {
       await eventually("parties are left", async () => (await metric(server, "parties")) === 0);
       assert.ok((await metric(server, "parties_refused")) > 0);

@@ -106,15 +106,15 @@ section! {
     /// The matchmaker.
     Matchmaker at "matchmaker." [matchmaker] {
         /// Most tickets of a session or party.
-        max_tickets: u32 = 3, at_least(1), not_built("the matchmaker");
+        max_tickets: u32 = 3, at_least(1);
         /// Seconds between rounds of matching.
-        interval_sec: u32 = 15, at_least(1), not_built("the matchmaker");
+        interval_sec: u32 = 15, at_least(1);
         /// Rounds in which a ticket waits for its full count before its least count is enough.
-        max_intervals: u32 = 2, at_least(1), not_built("the matchmaker");
+        max_intervals: u32 = 2, at_least(1);
         /// Demands that tickets match each other's queries both ways.
-        rev_precision: bool = false, not_built("the matchmaker");
-        /// Rounds after which `matchmaker.rev_precision` is checked more loosely.
-        rev_threshold: u32 = 1, not_built("the matchmaker");
+        rev_precision: bool = false;
+        /// Intervals that a round may take before it stops to check `matchmaker.rev_precision`. 0 never stops.
+        rev_threshold: u32 = 1;
     }
 }
 

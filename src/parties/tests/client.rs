@@ -14,6 +14,7 @@ use prost::Message as _;
 use crate::{
     fanout::{Format, Sink, Slot, Slow},
     ids::{SessionId, StreamId},
+    matchmaker::Tell,
     net::WireFrame,
     parties::Parties,
     presence::{Moved, Sessions, StreamEvent},
@@ -90,6 +91,17 @@ impl Sessions for Clients {
     }
 }
 
+impl Tell for Clients {
+    fn tell(&self, session: SessionId, envelope: &Envelope) {
+        let mut table = self.table.borrow_mut();
+        let mut clients = table.iter_mut().flatten();
+        let client = clients.find(|client| client.session == session);
+        if let (Some(client), Some(message)) = (client, &envelope.message) {
+            client.received.push(message.clone());
+        }
+    }
+}
+
 impl Client {
     pub(super) fn begin(&mut self, party: &realtime::Party) {
         let leader = party.leader.as_ref().map(session);
@@ -131,7 +143,9 @@ impl Client {
                 let sender = data.presence.as_ref().map(session);
                 assert_ne!(sender, Some(self.session.to_string()), "one's own data comes back");
             }
-            Message::PartyUpdate(_) | Message::PartyJoinRequest(_) => {}
+            Message::PartyUpdate(_)
+            | Message::PartyJoinRequest(_)
+            | Message::PartyMatchmakerTicket(_) => {}
             other => panic!("not sent by parties: {other:?}"),
         }
         self.received.push(message);

@@ -2,4 +2,5 @@ mod calls;
 mod client;
 mod listing;
 mod property;
+mod seek;
 mod world;

@@ -21,7 +21,11 @@ use super::client::Clients;
 use crate::{
     fanout::{Format, Slot},
     ids::{PartyId, SessionId, StreamId, StreamMode, UserId},
-    parties::{self, Answer, Ask, Named, Parties, PartyError, PartyRef, PartySettings, Unanswered},
+    matches::MatchTokens,
+    matchmaker::{self, Matchmaker, Rules},
+    parties::{
+        self, Answer, Ask, Named, Parties, PartyError, PartyRef, PartySettings, Seek, Unanswered,
+    },
     presence::{self, Limits, Member, PostError, Presences, Reason},
 };
 
@@ -33,11 +37,13 @@ pub(super) struct Wire;
 pub(super) enum Request {
     Presence(presence::Request),
     Party(parties::Request),
+    Matchmaker(matchmaker::Request),
 }
 
 pub(super) enum Reply {
     Presence(presence::Reply),
     Party(parties::Reply),
+    Matchmaker(matchmaker::Reply),
 }
 
 impl Protocol for Wire {
@@ -76,7 +82,9 @@ impl presence::Post for Port {
     fn cast(&self, to: Address, request: presence::Request) -> Result<(), presence::Request> {
         self.0.cast(to, Request::Presence(request)).map_err(|refused| match refused.request {
             Request::Presence(request) => request,
-            Request::Party(_) => unreachable!("the mesh gives back what it was given"),
+            Request::Party(_) | Request::Matchmaker(_) => {
+                unreachable!("the mesh gives back what it was given")
+            }
         })
     }
 
@@ -121,11 +129,35 @@ impl parties::Post for Port {
     }
 }
 
+impl matchmaker::Post for Port {
+    fn me(&self) -> Address {
+        self.0.me()
+    }
+
+    fn pool(&self) -> Address {
+        self.ring(0)
+    }
+
+    fn call(&self, to: Address, request: matchmaker::Request, then: matchmaker::Then) {
+        self.0.call_then(to, Request::Matchmaker(request), DEADLINE, move |reply| {
+            then(match reply {
+                Ok(Reply::Matchmaker(reply)) => Ok(reply),
+                Ok(_) | Err(_) => Err(matchmaker::Unanswered),
+            });
+        });
+    }
+
+    fn deliver(&self, to: Address, request: matchmaker::Request) {
+        self.0.deliver(to, Request::Matchmaker(request), Loss::Never);
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Shard {
     pub(super) address: Address,
     pub(super) presences: Presences,
     pub(super) parties: Parties,
+    pub(super) matchmaker: Matchmaker,
     pub(super) clients: Rc<Clients>,
     turn_ends: Rc<Cell<bool>>,
 }
@@ -210,11 +242,28 @@ impl World {
                     parties_max: usize::MAX,
                 };
                 let chance = (context.clock(), context.rng.clone());
-                let parties = Parties::new(presences.clone(), port, chance, settings, None);
+                let tools = matchmaker::Tools {
+                    sessions: Rc::clone(&clients) as _,
+                    post: port.clone(),
+                    clock: context.clock(),
+                    rng: context.rng.clone(),
+                    tokens: Rc::new(MatchTokens::new("secret")),
+                };
+                let rules = Rules {
+                    seeker_tickets_max: 3,
+                    rounds_max: 2,
+                    mutual: false,
+                    mutual_for_ms: None,
+                };
+                let interval = Duration::from_secs(1);
+                let matchmaking = matchmaker::Settings { rules, interval };
+                let matchmaker = Matchmaker::new(tools, matchmaking, None);
+                let keeps = (presences.clone(), matchmaker.clone());
+                let parties = Parties::new(keeps, port, chance, settings, None);
                 assert!(clients.parties.set(parties.clone()).is_ok());
                 let turn_ends = Rc::default();
                 let address = context.me();
-                let shard = Shard { address, presences, parties, clients, turn_ends };
+                let shard = Shard { address, presences, parties, matchmaker, clients, turn_ends };
                 made.borrow_mut().insert(address, shard.clone());
                 context.serve(Rc::new(move |_, request, reply: ReplyTo<Wire>| {
                     match request {
@@ -224,6 +273,11 @@ impl World {
                         Request::Party(request) => shard
                             .parties
                             .handle(request, move |answer| reply.send(Reply::Party(answer))),
+                        Request::Matchmaker(request) => {
+                            shard.matchmaker.handle(request, move |answer| {
+                                reply.send(Reply::Matchmaker(answer));
+                            });
+                        }
                     }
                     shard.end_turn_soon();
                 }));
@@ -311,6 +365,37 @@ impl World {
         answered
     }
 
+    pub(super) fn seek(
+        &self,
+        guest: Guest,
+        party: &str,
+        seek: Seek,
+    ) -> Answered<Result<Answer, PartyError>> {
+        let answered: Answered<_> = Rc::default();
+        let put = Rc::clone(&answered);
+        let party = PartyRef::read(party).expect("an id");
+        let then = move |answer| *put.borrow_mut() = Some(answer);
+        self.on(guest.shard, |home| home.parties.seek_others(guest.slot, party, seek, then));
+        answered
+    }
+
+    /// One round of the matchmaker, to its end.
+    pub(super) fn round(&mut self) {
+        for shard in 0..self.shards.len() {
+            self.on(shard, |shard| {
+                let matchmaker = shard.matchmaker.clone();
+                runtime::spawn("round", async move { matchmaker.round().await });
+            });
+        }
+        self.settle();
+    }
+
+    /// Tickets in the matchmaker's pool.
+    pub(super) fn tickets_len(&self) -> usize {
+        let len = |shard: &Shard| shard.matchmaker.read(matchmaker::State::len);
+        self.shards.iter().map(len).sum()
+    }
+
     pub(super) fn leave(&self, guest: Guest, party: &str) {
         let read = PartyRef::read(party).expect("an id");
         self.on(guest.shard, |home| home.parties.leave(guest.slot, &read, || ()));
@@ -342,6 +427,18 @@ impl World {
         ask: Ask,
     ) -> Result<Answer, PartyError> {
         let answered = self.ask(guest, party, ask);
+        self.settle();
+        let answer = answered.borrow_mut().take();
+        answer.expect("an answer")
+    }
+
+    pub(super) fn sought(
+        &mut self,
+        guest: Guest,
+        party: &str,
+        seek: Seek,
+    ) -> Result<Answer, PartyError> {
+        let answered = self.seek(guest, party, seek);
         self.settle();
         let answer = answered.borrow_mut().take();
         answer.expect("an answer")

@@ -98,6 +98,7 @@ fn each_session_is_told_to_begin_and_to_end_once() {
             (two.id, Change::Ended(CloseCause::Gone)),
         ];
         assert_eq!(diary.0.take(), expected);
+        assert_eq!(world.dispatch.ended.take(), [one.id, two.id]);
     });
 }
 

@@ -87,6 +87,7 @@ const EVENTS = {
   onpartyclose: "party_close",
   onpartyjoinrequest: "party_join_request",
   onpartyleader: "party_leader",
+  onpartymatchmakerticket: "party_matchmaker_ticket",
 };
 
 const ADAPTERS = {
