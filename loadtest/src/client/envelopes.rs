@@ -1,9 +1,11 @@
 //! What players say over sockets.
 
+use std::collections::BTreeMap;
+
 use kakera_proto::realtime::{
     ChannelJoin, ChannelLeave, ChannelMessageSend, MatchCreate, MatchDataSend, MatchJoin,
-    MatchLeave, PartyClose, PartyCreate, PartyDataSend, PartyJoin, PartyLeave, Ping, StatusFollow,
-    StatusUnfollow, StatusUpdate, channel_join, envelope::Message, match_join,
+    MatchLeave, MatchmakerAdd, PartyClose, PartyCreate, PartyDataSend, PartyJoin, PartyLeave, Ping,
+    StatusFollow, StatusUnfollow, StatusUpdate, channel_join, envelope::Message, match_join,
 };
 
 pub fn ping() -> Message {
@@ -43,6 +45,23 @@ pub fn create_match() -> Message {
 pub fn join_match(id: &str) -> Message {
     let id = Some(match_join::Id::MatchId(id.to_owned()));
     Message::MatchJoin(MatchJoin { id, ..MatchJoin::default() })
+}
+
+/// Joins the match that a token of the matchmaker is for.
+pub fn join_match_by_token(token: &str) -> Message {
+    let id = Some(match_join::Id::Token(token.to_owned()));
+    Message::MatchJoin(MatchJoin { id, ..MatchJoin::default() })
+}
+
+/// Looks for others, for a match of exactly so many.
+pub fn matchmaker_add(query: &str, size: i32, properties: BTreeMap<String, String>) -> Message {
+    Message::MatchmakerAdd(MatchmakerAdd {
+        min_count: size,
+        max_count: size,
+        query: query.to_owned(),
+        string_properties: properties,
+        ..MatchmakerAdd::default()
+    })
 }
 
 pub fn leave_match(id: &str) -> Message {

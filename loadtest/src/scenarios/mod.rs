@@ -12,6 +12,7 @@ mod idle;
 mod leaderboard;
 mod malformed;
 mod matches;
+mod matchmaking;
 mod open;
 mod pacing;
 mod reconnect;
@@ -78,6 +79,7 @@ scenarios! {
     Leaderboard(leaderboard::Leaderboard) = "leaderboard",
     Rooms(rooms::Rooms) = "rooms",
     Matches(matches::Matches) = "matches",
+    Matchmaking(matchmaking::Matchmaking) = "matchmaking",
     Churn(churn::Churn) = "churn",
     Visits(visits::Visits) = "visits",
     GameDay(game_day::GameDay) = "game-day",
