@@ -20,14 +20,12 @@ impl Dispatch for Realtime {
             Ok(envelope) => envelope,
             Err(error) => {
                 tracing::debug!(sid = %session.id, %error, "Malformed message.");
-                return session.close(CloseCause::Malformed);
+                return session.close_in_turn(CloseCause::Malformed);
             }
         };
         match envelope.message {
             // These never wait for what came before them.
-            Some(Message::Ping(_) | Message::Pong(_) | Message::Rpc(_)) => {
-                self.envelope(session, envelope);
-            }
+            Some(Message::Ping(_) | Message::Pong(_)) => self.envelope(session, envelope),
             _ => session.take_turn(envelope),
         }
     }
@@ -35,7 +33,7 @@ impl Dispatch for Realtime {
     fn refuse(&self, session: &Rc<Session>, payload: &[u8]) {
         match codec::decode(session.format, payload) {
             Ok(envelope) => fail(session, envelope.cid, &too_many()),
-            Err(_) => session.close(CloseCause::Malformed),
+            Err(_) => session.close_in_turn(CloseCause::Malformed),
         }
     }
 

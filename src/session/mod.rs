@@ -4,6 +4,8 @@
 //! gives to this shard, the list of their sessions anywhere ([`users`]). *Bounds*: sessions of a shard
 //! ([`Settings::sessions_max`]), envelopes that wait for their turn ([`inbox::INBOX_LEN_MAX`], then the
 //! socket is not read), frames that wait for the client (the line's queue, then the session is closed).
+//! *At the end* what its client sent before it closed, or before it sent nonsense, is still handled; a
+//! server that closes does so at once.
 //! *On failure*: a session whatever happens to it leaves everything it joined exactly once ([`Phase`]).
 //!
 //! ```text

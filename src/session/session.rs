@@ -39,6 +39,8 @@ pub struct Session {
     inbox: RefCell<Inbox<Box<Envelope>>>,
     /// The inbox is being worked off further up the stack.
     pumping: Cell<bool>,
+    /// How the session ends once everything is handled that its client sent before that.
+    ending: Cell<Option<(Step, CloseCause)>>,
 }
 
 /// What arrives in one WebSocket message.
@@ -73,6 +75,7 @@ impl Session {
             timer: Cell::new(None),
             inbox: RefCell::new(inbox),
             pumping: Cell::new(false),
+            ending: Cell::new(None),
         })
     }
 
@@ -115,16 +118,24 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session: it leaves everything it has joined, and its client gets a close frame.
+    /// Ends the session at once: it leaves everything it has joined, and its client gets a close frame.
     pub fn close(&self, cause: CloseCause) {
-        self.step(Step::CloseAsked, cause);
+        // Where the socket is gone already, nothing will say so again.
+        let is_gone = matches!(self.ending.get(), Some((Step::SocketGone, _)));
+        self.step(if is_gone { Step::SocketGone } else { Step::CloseAsked }, cause);
+    }
+
+    /// Ends the session for what its client sent, once everything before that is handled. What comes after
+    /// it is not.
+    pub fn close_in_turn(&self, cause: CloseCause) {
+        self.end_in_turn(Step::CloseAsked, cause);
     }
 
     // From the client.
 
     /// A message arrived.
     pub fn message(&self, payload: Payload<'_>) {
-        if !self.phase.get().speaks() {
+        if !self.phase.get().speaks() || self.ending.get().is_some() {
             return;
         }
         let Some(me) = self.me.upgrade() else { return };
@@ -134,7 +145,7 @@ impl Session {
             (Format::Json, Payload::Text(text)) => text.as_bytes(),
             (Format::Protobuf, Payload::Binary(bytes)) => bytes,
             (Format::Json, Payload::Binary(_)) | (Format::Protobuf, Payload::Text(_)) => {
-                return self.close(CloseCause::WrongFrame);
+                return self.close_in_turn(CloseCause::WrongFrame);
             }
         };
         let malformed = &self.sessions.counters().malformed;
@@ -146,7 +157,8 @@ impl Session {
         if served {
             self.sessions.dispatch().payload(&me, bytes);
         }
-        let is_error = !served || malformed.get() != malformed_before;
+        let is_error =
+            !served || self.ending.get().is_some() || malformed.get() != malformed_before;
         self.sessions.metrics().message_in(bytes.len(), is_error);
     }
 
@@ -171,9 +183,10 @@ impl Session {
         self.heartbeat.pong(self.sessions.now_ms());
     }
 
-    /// The connection has ended, by itself or for what the client sent.
+    /// The connection has ended, by itself or for what the client sent. What it sent before is handled
+    /// all the same: clients say something and close.
     pub fn line_gone(&self, cause: CloseCause) {
-        self.step(Step::SocketGone, cause);
+        self.end_in_turn(Step::SocketGone, cause);
     }
 
     // Turns.
@@ -225,6 +238,11 @@ impl Session {
             self.sessions.dispatch().envelope(&me, *envelope);
         }
         drop(pumping);
+        if self.inbox.borrow().is_at_rest()
+            && let Some((step, cause)) = self.ending.take()
+        {
+            return self.step(step, cause);
+        }
         let resume = self.phase.get() == Phase::Open && self.inbox.borrow_mut().may_resume();
         if resume {
             self.line.resume();
@@ -232,6 +250,20 @@ impl Session {
     }
 
     // Life.
+
+    fn end_in_turn(&self, step: Step, cause: CloseCause) {
+        let cause = self.ending.get().map_or(cause, |(_, first)| first);
+        let waits = match self.phase.get() {
+            Phase::Opening => !self.inbox.borrow().is_empty(),
+            Phase::Open => !self.inbox.borrow().is_at_rest(),
+            Phase::Closing | Phase::Closed => false,
+        };
+        if waits {
+            self.ending.set(Some((step, cause)));
+        } else {
+            self.step(step, cause);
+        }
+    }
 
     fn step(&self, step: Step, cause: CloseCause) {
         let (phase, duty) = self.phase.get().after(step);

@@ -358,6 +358,64 @@ fn a_frame_of_the_other_kind_closes_with_1000_and_nothing_is_handled_after_it() 
 }
 
 #[test]
+fn what_a_client_sent_before_it_went_is_handled_and_then_it_is_gone() {
+    on_a_shard(async || {
+        let world = World::new(settings());
+        let (session, line) = world.open(1);
+        world.dispatch.slow.borrow_mut().extend(["a".to_owned(), "b".to_owned()]);
+        say(&session, &["a", "b", "c"]);
+        session.line_gone(CloseCause::Gone);
+        session.announced();
+        world.end_turn();
+        assert_eq!(world.handled(), ["a", "b"]);
+        assert_eq!((session.phase(), world.sessions.len()), (Phase::Open, 1));
+        world.end_turn();
+        assert_eq!(world.handled(), ["c"]);
+        assert_eq!(session.phase(), Phase::Closed);
+        assert!(world.sessions.is_empty());
+        assert_eq!(world.presences.read_home(presence::Home::sessions_len), 0);
+        assert_eq!(line.take(), []);
+    });
+}
+
+#[test]
+fn what_came_before_nonsense_is_handled_and_what_came_after_it_is_not() {
+    on_a_shard(async || {
+        let world = World::new(settings());
+        let (session, line) = world.open(1);
+        session.announced();
+        world.dispatch.slow.borrow_mut().push("a".to_owned());
+        say(&session, &["a", "b"]);
+        session.message(Payload::Binary(b"nonsense"));
+        say(&session, &["c"]);
+        assert_eq!(line.take(), []);
+        world.end_turn();
+        assert_eq!(world.handled(), ["a", "b"]);
+        let reason = "received unexpected WebSocket message type".to_owned();
+        assert_eq!(line.take(), [Act::Close(1000, reason)]);
+        session.line_gone(CloseCause::Gone);
+        assert!(world.sessions.is_empty());
+    });
+}
+
+#[test]
+fn a_server_that_closes_does_not_wait_for_what_was_sent() {
+    on_a_shard(async || {
+        let world = World::new(settings());
+        let (session, _) = world.open(1);
+        session.announced();
+        world.dispatch.slow.borrow_mut().push("a".to_owned());
+        say(&session, &["a", "b"]);
+        session.line_gone(CloseCause::Gone);
+        session.close(CloseCause::Banned);
+        assert_eq!(session.phase(), Phase::Closed);
+        assert!(world.sessions.is_empty());
+        world.end_turn();
+        assert_eq!(world.handled(), ["a"]);
+    });
+}
+
+#[test]
 fn a_turn_that_ends_after_the_session_does_nothing() {
     on_a_shard(async || {
         let world = World::new(settings());

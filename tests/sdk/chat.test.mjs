@@ -100,6 +100,24 @@ onBothStores("chat", (context) => {
     });
   }
 
+  for (const format of ["json", "protobuf"]) {
+    test(`what a client says in ${format} just before it closes is said`, async () => {
+      const { id } = await room();
+      const leaver = await connectOnShard(context.server, 1, { format });
+      leaver.socket.joinChat(id.slice("2...".length), ROOM, true, false).catch(() => {});
+      const texts = ["one", "two", "three", "four", "five"];
+      for (const text of texts) leaver.socket.writeChatMessage(id, { text }).catch(() => {});
+      leaver.socket.disconnect(false);
+      for (const text of texts) await ann.inbox.next("channel_message", (m) => content(m).text === text);
+      const { messages } = await list(ann, id, 100, true);
+      assert.deepEqual(messages.map((message) => content(message).text), texts);
+      // And then it is gone.
+      await ann.inbox.next("channel_presence", (event) =>
+        event.leaves?.some((left) => left.session_id === leaver.self.session_id),
+      );
+    });
+  }
+
   test("updates and removals reach the others and the history", async () => {
     const { id } = await room();
     const sent = await ann.socket.writeChatMessage(id, { text: "helo" });

@@ -38,6 +38,8 @@ struct Inner {
     paused: Cell<bool>,
     /// Bytes that came after reading was paused.
     held: RefCell<Vec<u8>>,
+    /// The peer's stream has ended behind them.
+    ended: Cell<bool>,
     /// None before the start and after the end.
     events: RefCell<Option<Rc<dyn SocketEvents>>>,
     myself: Weak<Inner>,
@@ -63,6 +65,7 @@ pub(in crate::net) fn begin(
         phase: Cell::new(Phase::Open),
         paused: Cell::new(false),
         held: RefCell::default(),
+        ended: Cell::new(false),
         events: RefCell::new(None),
         myself: myself.clone(),
     });
@@ -201,6 +204,14 @@ impl Inner {
         self.end(CloseReason::Here);
     }
 
+    /// There is no more to come.
+    fn lost(&self) {
+        if self.phase.get() != Phase::Over {
+            let here = self.phase.get() == Phase::Closing;
+            self.end(if here { CloseReason::Here } else { CloseReason::Lost });
+        }
+    }
+
     /// The last event.
     fn end(&self, reason: CloseReason) {
         self.phase.set(Phase::Over);
@@ -297,27 +308,28 @@ impl Consumer for Inner {
     }
 
     fn ended(&self) {
-        self.link.close();
-        if self.phase.get() != Phase::Over {
-            let here = self.phase.get() == Phase::Closing;
-            self.end(if here { CloseReason::Here } else { CloseReason::Lost });
+        if self.phase.get() == Phase::Open && !self.held.borrow().is_empty() {
+            // What came before is handled first, when reading goes on.
+            return self.ended.set(true);
         }
+        self.link.close();
+        self.lost();
     }
 
     fn resumed(&self) {
         while !self.paused.get() && self.phase.get() != Phase::Over {
             let mut held = self.held.take();
             if held.is_empty() {
-                return;
+                break;
             }
             self.receive(&mut held);
+        }
+        if self.ended.get() && self.held.borrow().is_empty() {
+            self.ended();
         }
     }
 
     fn closed(&self, _: Closed) {
-        if self.phase.get() != Phase::Over {
-            let here = self.phase.get() == Phase::Closing;
-            self.end(if here { CloseReason::Here } else { CloseReason::Lost });
-        }
+        self.lost();
     }
 }
