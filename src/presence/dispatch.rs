@@ -3,33 +3,26 @@
 use kakera_shards::Address;
 
 use super::{
-    Home, JoinError, Leave, Moved, Owner, Presences, RemoveUser, Reply, Request, SendTo, Track,
-    moved::is_kept,
+    Home, Join, JoinError, Leave, Moved, Owner, Presences, RemoveUser, Reply, Request, SendTo,
+    Track, moved::is_kept,
 };
 use crate::{
     fanout::{Delivery, Slot, Slow, Targeted},
     ids::{SessionId, StreamId, StreamMode, UserId},
 };
 
+/// Whether games take whoever found nobody there for the first: of two who come in one turn the second
+/// then finds the first, as on a server that takes in one after the other.
+fn tells_who_was_first(mode: StreamMode) -> bool {
+    let is_match = matches!(mode, StreamMode::MATCH_RELAYED | StreamMode::MATCH_AUTHORITATIVE);
+    is_match || mode == StreamMode::DIRECT
+}
+
 impl Presences {
     /// A message of another shard, or of this one to itself.
     pub fn handle(&self, request: Request, answer: impl FnOnce(Reply) + 'static) {
         match request {
-            Request::Join(join) => {
-                let reply = self.owned(&join.stream, |owner| {
-                    let joined = owner.enter(&join.stream, &join.presence, join.entry);
-                    Reply::Joined(joined.map(Box::new))
-                });
-                if matches!(reply, Reply::Joined(Err(_))) {
-                    self.0.counters.joins_refused.increment();
-                }
-                self.gauge();
-                let entered = matches!(&reply, Reply::Joined(Ok(joined)) if joined.new);
-                answer(reply);
-                if entered {
-                    self.tell_entered(&join);
-                }
-            }
+            Request::Join(join) => self.take_join(&join, answer),
             Request::Leave(leaves) => {
                 let mut left = Vec::new();
                 let mut owner = self.0.owner.borrow_mut();
@@ -110,6 +103,28 @@ impl Presences {
                 let leaves = self.0.home.borrow_mut().removed(removed);
                 self.tell(leaves);
             }
+        }
+    }
+
+    /// Owner: takes a session in.
+    fn take_join(&self, join: &Join, answer: impl FnOnce(Reply)) {
+        if tells_who_was_first(join.stream.mode)
+            && self.0.owner.borrow().has_newcomers(&join.stream)
+        {
+            self.end_turn();
+        }
+        let reply = self.owned(&join.stream, |owner| {
+            let joined = owner.enter(&join.stream, &join.presence, join.entry);
+            Reply::Joined(joined.map(Box::new))
+        });
+        if matches!(reply, Reply::Joined(Err(_))) {
+            self.0.counters.joins_refused.increment();
+        }
+        self.gauge();
+        let entered = matches!(&reply, Reply::Joined(Ok(joined)) if joined.new);
+        answer(reply);
+        if entered {
+            self.tell_entered(join);
         }
     }
 

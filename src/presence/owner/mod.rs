@@ -149,7 +149,9 @@ impl Owner {
         let new;
         match state.members.get(session).map(|member| member.presence.join) {
             None => {
-                if state.members.len() >= self.limits.stream_presences_max {
+                // Nobody is told of followers, and each session follows a bounded number of users.
+                let bounded = stream.mode != StreamMode::FOLLOWERS;
+                if bounded && state.members.len() >= self.limits.stream_presences_max {
                     return Err(JoinError::StreamFull);
                 }
                 state.add(Arc::clone(presence));
@@ -273,6 +275,12 @@ impl Owner {
         }
         events.sort_by_key(|event| event.joins.is_empty());
         events
+    }
+
+    /// Whether somebody joined the stream in this turn.
+    pub fn has_newcomers(&self, stream: &StreamId) -> bool {
+        let pending = self.streams.get(stream).and_then(|state| state.pending.as_ref());
+        pending.is_some_and(|pending| !pending.joins.is_empty())
     }
 
     /// Whether [`Self::end_turn`] has something to say.

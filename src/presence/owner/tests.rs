@@ -176,6 +176,17 @@ fn a_full_stream_and_a_full_shard_refuse_and_keep_nothing() {
 }
 
 #[test]
+fn a_user_may_have_more_followers_than_a_stream_members() {
+    let mut owner = Owner::new(OwnerLimits { streams_max: 1, stream_presences_max: 2 });
+    let followers = StreamId::followers(UserId(Uuid::from_u128(1)));
+    for number in 0..5 {
+        let follower = Arc::new(presence(number, 1));
+        owner.enter(&followers, &follower, Entry::Join).unwrap();
+    }
+    assert_eq!(owner.count(&followers), 5);
+}
+
+#[test]
 fn a_closed_stream_tells_shards_and_nobody_else() {
     let mut owner = Owner::default();
     join(&mut owner, 1, 1);
