@@ -1,9 +1,15 @@
 //! `kakera tune`: looks at the host, and finds out how to use it.
 
-use std::{fs, time::Duration};
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::Path,
+    time::Duration,
+};
 
 use kakera_shards::runtime::available_cpus;
 use kakera_tuning::{
+    cgroup::Allowance,
     host::Host,
     measure,
     probe::{self, Applied},
@@ -35,7 +41,8 @@ fn topology(host: &Host) -> Result<Topology, Failure> {
 fn look(json: bool, apply: bool) -> Result<(), Failure> {
     let host = Host::default();
     let topology = topology(&host)?;
-    let findings = probe::probe(&host, &topology, topology.cpus.len());
+    let shards = Allowance::read(&host).shards_max(topology.cpus.len());
+    let findings = probe::probe(&host, &topology, shards);
     if json {
         let text = serde_json::to_string_pretty(&findings).map_err(|error| error.to_string())?;
         println!("{text}");
@@ -60,7 +67,29 @@ fn look(json: bool, apply: bool) -> Result<(), Failure> {
 }
 
 fn shards(json: bool, seconds: u64, output: &str) -> Result<(), Failure> {
-    let topology = topology(&Host::default())?;
+    // A minute's measurement is not lost to a folder that cannot be written to.
+    let is_new = !Path::new(output).exists();
+    let cannot_write = |error: io::Error| format!("cannot write {output}: {error}");
+    OpenOptions::new().append(true).create(true).open(output).map_err(cannot_write)?;
+    let measured = measure_shards(seconds);
+    if measured.is_err() && is_new {
+        // The reason for the failure says more than that this one failed too.
+        let _ = fs::remove_file(output);
+    }
+    let measured = measured?;
+    if json {
+        let text = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
+        println!("{text}");
+    }
+    fs::write(output, profile::from_measured(&measured)).map_err(cannot_write)?;
+    eprintln!("\nThe best is in {output}: kakera serve --profile {output}");
+    Ok(())
+}
+
+fn measure_shards(seconds: u64) -> Result<Vec<measure::Measured>, Failure> {
+    let host = Host::default();
+    let topology = topology(&host)?;
+    let shards_max = Allowance::read(&host).shards_max(topology.cpus.len());
     let progress = |measured: &measure::Measured| {
         let table = profile::table(std::slice::from_ref(measured));
         for line in table.lines().skip(1) {
@@ -68,14 +97,6 @@ fn shards(json: bool, seconds: u64, output: &str) -> Result<(), Failure> {
         }
     };
     eprint!("{}", profile::table(&[]));
-    let measured = measure::run(&topology, Duration::from_secs(seconds), progress)
-        .map_err(|error| error.to_string())?;
-    if json {
-        let text = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
-        println!("{text}");
-    }
-    fs::write(output, profile::from_measured(&measured))
-        .map_err(|error| format!("cannot write {output}: {error}"))?;
-    eprintln!("\nThe best is in {output}: kakera serve --profile {output}");
-    Ok(())
+    measure::run(&topology, (shards_max, Duration::from_secs(seconds)), progress)
+        .map_err(|error| error.to_string())
 }

@@ -18,7 +18,7 @@ use crate::topology::{Choice, Topology};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     pub shards: usize,
-    /// CPUs to stay on; empty to float.
+    /// CPUs to stay on, one for each shard, as the server does; empty to float.
     pub cpus: Vec<usize>,
     /// How long a shard without work looks for messages before it sleeps, in microseconds.
     pub spin_us: u32,
@@ -83,15 +83,16 @@ pub enum MeasureError {
     NoCpu,
 }
 
-/// Measures a few candidates within about `time` and gives them back, the best one first.
+/// Measures a few candidates of at most `shards_max` shards within about `time` and gives them back, the best one
+/// first.
 /// `progress` hears of each as it is done.
 pub fn run(
     topology: &Topology,
-    time: Duration,
+    (shards_max, time): (usize, Duration),
     mut progress: impl FnMut(&Measured),
 ) -> Result<Vec<Measured>, MeasureError> {
-    let counts = counts(topology);
-    let candidates = counts.len() as u32 + spins(true).len() as u32 + 1;
+    let counts = counts(topology, shards_max);
+    let candidates = counts.len() as u32 + spins(true).len() as u32;
     let phase = phase_time(time, candidates);
     let mut all = Vec::new();
     let mut measure = |candidate: Candidate| -> Result<Measured, MeasureError> {
@@ -110,13 +111,7 @@ pub fn run(
         }
     }
     let mut best = best.ok_or(MeasureError::NoCpu)?;
-    let floating = Candidate { cpus: Vec::new(), ..best.candidate.clone() };
-    let floating = measure(floating)?;
-    if pays(&best, &floating, SHARDS_PAY) {
-        best = floating;
-    }
-    // Shards that float would spin on each other's cores.
-    for &spin_us in spins(best.candidate.shards > 1 && !best.candidate.cpus.is_empty()) {
+    for &spin_us in spins(best.candidate.shards > 1) {
         let measured = measure(Candidate { spin_us, ..best.candidate.clone() })?;
         let faster = measured.numbers.round_trip_us < best.numbers.round_trip_us * SPIN_PAYS;
         if faster && pays(&best, &measured, 1.0 / SHARDS_PAY) {
@@ -141,11 +136,13 @@ fn spins(pays: bool) -> &'static [u32] {
     if pays { &[20, 100] } else { &[] }
 }
 
-/// CPUs to try, ascending in number: one, half of the cores, all cores, all hardware threads.
-fn counts(topology: &Topology) -> Vec<Vec<usize>> {
+/// CPUs to try, ascending in number: one, half of the cores, all cores, all hardware threads, as far as there may be
+/// so many.
+fn counts(topology: &Topology, shards_max: usize) -> Vec<Vec<usize>> {
     let all = topology.choose(Choice::default());
     let cores = topology.cores_len();
-    let mut counts = vec![1, cores / 2, cores, all.len()];
+    let mut counts =
+        [1, cores / 2, cores, all.len()].map(|count| count.min(shards_max.max(1))).to_vec();
     counts.retain(|count| *count > 0);
     counts.sort_unstable();
     counts.dedup();
@@ -160,11 +157,12 @@ mod tests {
     #[test]
     fn one_half_all_cores_and_all_threads_are_tried_once_each() {
         let cpus = (0..16).map(|id| Cpu { id, core: id % 8, node: 0 }).collect();
-        let lens: Vec<usize> = counts(&Topology { cpus }).iter().map(Vec::len).collect();
+        let lens: Vec<usize> = counts(&Topology { cpus }, 16).iter().map(Vec::len).collect();
         assert_eq!(lens, [1, 4, 8, 16]);
         let cpus = vec![Cpu { id: 3, core: 3, node: 0 }];
-        assert_eq!(counts(&Topology { cpus }), [[3]]);
-        assert!(counts(&Topology::default()).is_empty());
+        assert_eq!(counts(&Topology { cpus: cpus.clone() }, 1), [[3]]);
+        assert_eq!(counts(&Topology { cpus }, 0), [[3]], "there is always one");
+        assert!(counts(&Topology::default(), 1).is_empty());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Cores, their clocks, and who else has a say in them.
 
 use super::{Finding, Fix, Verdict};
-use crate::{host::Host, topology::Topology};
+use crate::{cgroup::Allowance, host::Host, topology::Topology};
 
 /// Clock sources that are read without a system call.
-const FAST_CLOCKS: [&str; 3] = ["tsc", "kvm-clock", "arch_sys_counter"];
+const FAST_CLOCKS: [&str; 4] =
+    ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"];
 
-pub(super) fn probe(host: &Host, topology: &Topology) -> Vec<Finding> {
+pub(super) fn probe(host: &Host, topology: &Topology, allowance: &Allowance) -> Vec<Finding> {
     let cores = format!(
         "{} CPUs on {} cores, {} NUMA node{}",
         topology.cpus.len(),
@@ -26,26 +27,20 @@ pub(super) fn probe(host: &Host, topology: &Topology) -> Vec<Finding> {
             "Two shards on one core share it: set cores_without_smt where latency matters more.",
         ));
     }
-    findings.extend(quota(host));
+    findings.extend(quota(host, allowance));
     findings.extend(governor(host));
     findings.extend(clock(host));
     findings.extend(virtualisation(host));
     findings
 }
 
-/// Processor time that the control group may use.
-fn quota(host: &Host) -> Option<Finding> {
-    let group = host.text("/proc/self/cgroup")?;
-    let path = group.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let max = host.text(&format!("/sys/fs/cgroup{}/cpu.max", path.trim_end_matches('/')))?;
-    let (quota, period) = max.split_once(' ')?;
-    let is = match (quota.parse::<f64>(), period.parse::<f64>()) {
-        (Ok(quota), Ok(period)) if period > 0.0 => format!("{:.2} CPUs", quota / period),
-        _ => "none".to_owned(),
-    };
+/// Processor time that the control groups allow.
+fn quota(host: &Host, allowance: &Allowance) -> Option<Finding> {
+    host.text("/proc/self/cgroup")?;
+    let is = allowance.cpus.map_or_else(|| "none".to_owned(), |cpus| format!("{cpus:.2} CPUs"));
     Some(Finding::judged(
         ("cgroup CPU quota", is, "none"),
-        (quota == "max", Verdict::Improve),
+        (allowance.cpus.is_none(), Verdict::Improve),
         "A quota stops a shard in the middle of its turn, for up to a tenth of a second.",
         Fix::ByHand("give the group whole CPUs (AllowedCPUs=) instead of CPUQuota=".to_owned()),
     ))
@@ -104,19 +99,12 @@ mod tests {
     use crate::host::tests::Pretended;
 
     #[test]
-    fn a_quota_is_found_through_the_group_of_the_process() {
-        let (_guard, host) = Pretended::with(&[
-            ("/proc/self/cgroup", "0::/a/b\n"),
-            ("/sys/fs/cgroup/a/b/cpu.max", "150000 100000\n"),
-        ]);
-        let finding = quota(&host).expect("it is told");
+    fn a_quota_is_told_in_cpus() {
+        let (_guard, host) = Pretended::with(&[("/proc/self/cgroup", "0::/a/b\n")]);
+        let of = |cpus| quota(&host, &Allowance { cpus, ..Allowance::default() });
+        let finding = of(Some(1.5)).expect("it is told");
         assert_eq!((finding.is.as_str(), finding.verdict), ("1.50 CPUs", Verdict::Improve));
-
-        let (_guard, host) = Pretended::with(&[
-            ("/proc/self/cgroup", "0::/\n"),
-            ("/sys/fs/cgroup/cpu.max", "max 100000\n"),
-        ]);
-        assert_eq!(quota(&host).map(|finding| finding.verdict), Some(Verdict::Good));
+        assert_eq!(of(None).map(|finding| finding.verdict), Some(Verdict::Good));
     }
 
     #[test]
@@ -128,5 +116,14 @@ mod tests {
             Pretended::with(&[(&current, "hpet\n"), (&available, "hpet tsc acpi_pm\n")]);
         let fix = clock(&host).and_then(|finding| finding.fix);
         assert_eq!(fix, Some(Fix::Sysfs { path: current, value: "tsc".to_owned() }));
+    }
+
+    #[test]
+    fn the_clocks_that_hypervisors_offer_are_good_ones() {
+        let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+        for name in ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page"] {
+            let (_guard, host) = Pretended::with(&[(path, name)]);
+            assert_eq!(clock(&host).map(|finding| finding.verdict), Some(Verdict::Good), "{name}");
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! Limits of the process.
 
 use super::{Finding, Fix, Verdict};
-use crate::host::Host;
+use crate::{cgroup::Allowance, host::Host};
 
 /// Sockets that a tuned server should be able to hold.
 const FILES_MIN: u64 = 262_144;
+/// Threads of a server with room for `io_uring`'s workers and for what comes beside it.
+const THREADS_MIN: u64 = 1024;
 /// Memory that a shard's rings pin on kernels that count it, in bytes.
 const LOCKED_PER_SHARD: u64 = 512 * 1024;
 
-pub(super) fn probe(host: &Host, shards: usize) -> Vec<Finding> {
+pub(super) fn probe(host: &Host, allowance: &Allowance, shards: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(files) = host.soft_limit("Max open files") {
         findings.push(Finding::judged(
@@ -33,6 +35,14 @@ pub(super) fn probe(host: &Host, shards: usize) -> Vec<Finding> {
             (files >= FILES_MIN, Verdict::Improve),
             "Open files of the whole host.",
             Fix::Sysctl { key: "fs.file-max", value: (4 * FILES_MIN).to_string() },
+        ));
+    }
+    if let Some(threads) = allowance.threads {
+        findings.push(Finding::judged(
+            ("cgroup threads", threads.to_string(), format!("{THREADS_MIN} or more")),
+            (threads >= THREADS_MIN, Verdict::Improve),
+            "Shards, blocking work and io_uring's workers are threads; beyond the limit none starts.",
+            Fix::ByHand("raise TasksMax= of the unit, or the container's pids limit".to_owned()),
         ));
     }
     findings

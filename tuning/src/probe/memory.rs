@@ -1,11 +1,11 @@
 //! Memory, as far as the host shapes it.
 
 use super::{Finding, Fix, Verdict};
-use crate::host::Host;
+use crate::{cgroup::Allowance, host::Host};
 
 const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
-pub(super) fn probe(host: &Host) -> Vec<Finding> {
+pub(super) fn probe(host: &Host, allowance: &Allowance) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(choices) = host.text(HUGE_PAGES) {
         let chosen = choices.split(['[', ']']).nth(1).unwrap_or("?").to_owned();
@@ -25,7 +25,8 @@ pub(super) fn probe(host: &Host) -> Vec<Finding> {
             Fix::Sysctl { key: "vm.swappiness", value: "10".to_owned() },
         ));
     }
-    if let Some(total) = total(host) {
+    let allowed = allowance.memory_bytes.unwrap_or(u64::MAX);
+    if let Some(total) = total(host).map(|total| total.min(allowed)) {
         findings.push(Finding::note(
             "memory",
             format!("{:.1} GiB", total as f64 / f64::from(1 << 30)),
@@ -54,7 +55,7 @@ mod tests {
         for (swaps, verdict) in [("Filename Type\n", Verdict::Good), (swaps, Verdict::Improve)] {
             let (_guard, host) =
                 Pretended::with(&[("/proc/sys/vm/swappiness", "60"), ("/proc/swaps", swaps)]);
-            assert_eq!(probe(&host)[0].verdict, verdict);
+            assert_eq!(probe(&host, &Allowance::default())[0].verdict, verdict);
         }
     }
 
@@ -65,7 +66,16 @@ mod tests {
             ("always [madvise] never", Verdict::Good),
         ] {
             let (_guard, host) = Pretended::with(&[(HUGE_PAGES, choices)]);
-            assert_eq!(probe(&host)[0].verdict, verdict, "{choices}");
+            assert_eq!(probe(&host, &Allowance::default())[0].verdict, verdict, "{choices}");
         }
+    }
+
+    #[test]
+    fn memory_is_the_hosts_or_what_the_group_may_use_of_it() {
+        let (_guard, host) = Pretended::with(&[("/proc/meminfo", "MemTotal: 8388608 kB\n")]);
+        let of = |memory_bytes| {
+            probe(&host, &Allowance { memory_bytes, ..Allowance::default() })[0].is.clone()
+        };
+        assert_eq!((of(None), of(Some(1 << 31))), ("8.0 GiB".to_owned(), "2.0 GiB".to_owned()));
     }
 }

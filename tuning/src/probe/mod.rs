@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 pub use apply::{Applied, apply};
 
-use crate::{host::Host, topology::Topology};
+use crate::{cgroup::Allowance, host::Host, topology::Topology};
 
 /// One thing of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -76,11 +76,12 @@ impl Serialize for Fix {
 
 /// Looks at everything. `shards` is how many the server would run.
 pub fn probe(host: &Host, topology: &Topology, shards: usize) -> Vec<Finding> {
+    let allowance = Allowance::read(host);
     let mut findings = kernel::probe(host);
-    findings.extend(limits::probe(host, shards));
-    findings.extend(cpu::probe(host, topology));
-    findings.extend(memory::probe(host));
-    findings.extend(network::probe(host, shards));
+    findings.extend(limits::probe(host, &allowance, shards));
+    findings.extend(cpu::probe(host, topology, &allowance));
+    findings.extend(memory::probe(host, &allowance));
+    findings.extend(network::probe(host, topology, shards));
     findings
 }
 

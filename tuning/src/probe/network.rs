@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, Fix, Verdict};
-use crate::host::{Host, number_list};
+use crate::{
+    host::{Host, number_list},
+    topology::Topology,
+};
 
 /// Kernel parameters with a lower bound: key, bound, reason.
 const AT_LEAST: [(&str, u64, &str); 4] = [
@@ -29,7 +32,7 @@ const AT_LEAST: [(&str, u64, &str); 4] = [
     ),
 ];
 
-pub(super) fn probe(host: &Host, shards: usize) -> Vec<Finding> {
+pub(super) fn probe(host: &Host, topology: &Topology, shards: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (key, least, why) in AT_LEAST {
         let path = format!("/proc/sys/{}", key.replace('.', "/"));
@@ -42,7 +45,8 @@ pub(super) fn probe(host: &Host, shards: usize) -> Vec<Finding> {
         ));
     }
     findings.extend(ports(host));
-    findings.extend(interfaces(host).into_iter().map(|name| queues(host, &name, shards)));
+    findings
+        .extend(interfaces(host).into_iter().map(|name| queues(host, &name, (topology, shards))));
     findings.extend(interrupts(host, shards));
     findings
 }
@@ -69,7 +73,7 @@ fn interfaces(host: &Host) -> Vec<String> {
     names
 }
 
-fn queues(host: &Host, interface: &str, shards: usize) -> Finding {
+fn queues(host: &Host, interface: &str, (topology, shards): (&Topology, usize)) -> Finding {
     let names = host.names(&format!("/sys/class/net/{interface}/queues"));
     let queues = names.iter().filter(|name| name.starts_with("rx-")).count();
     Finding::judged(
@@ -80,8 +84,34 @@ fn queues(host: &Host, interface: &str, shards: usize) -> Finding {
         ),
         (queues >= shards || is_steered(host, interface, &names), Verdict::Improve),
         "One queue brings all packets to one core, which is full before the shards are.",
-        Fix::ByHand(format!("ethtool -L {interface} combined {shards}")),
+        spreading(interface, queues, (topology, shards)),
     )
+}
+
+/// More queues where the hardware has them; where there is one, the kernel spreads its packets.
+fn spreading(interface: &str, queues: usize, (topology, shards): (&Topology, usize)) -> Fix {
+    let mask = cpu_mask(topology);
+    if queues == 1 && !mask.is_empty() {
+        let path = format!("/sys/class/net/{interface}/queues/rx-0/rps_cpus");
+        return Fix::Sysfs { path, value: mask };
+    }
+    Fix::ByHand(format!("ethtool -L {interface} combined {shards}"))
+}
+
+/// The CPUs that the process may use as the kernel reads sets of them: 32 in a group of hexadecimal digits, the
+/// highest first.
+fn cpu_mask(topology: &Topology) -> String {
+    const BITS: usize = u32::BITS as usize;
+    let mut groups: Vec<u32> = Vec::new();
+    for cpu in &topology.cpus {
+        let group = cpu.id / BITS;
+        groups.resize(groups.len().max(group + 1), 0);
+        if let Some(bits) = groups.get_mut(group) {
+            *bits |= 1 << (cpu.id % BITS);
+        }
+    }
+    let words: Vec<String> = groups.iter().rev().map(|bits| format!("{bits:08x}")).collect();
+    words.join(",")
 }
 
 /// Whether software spreads the packets of every queue.
@@ -103,9 +133,13 @@ fn interrupts(host: &Host, shards: usize) -> Option<Finding> {
     let mut count = 0;
     for line in text.lines().filter(of_network) {
         let number = line.trim_start().split(':').next()?;
-        let path = format!("/proc/irq/{number}/effective_affinity_list");
+        let list = ["effective_affinity_list", "smp_affinity_list"]
+            .iter()
+            .find_map(|file| number_list(&host.text(&format!("/proc/irq/{number}/{file}"))?));
+        // One that says nothing of its CPUs does not share them with the others.
+        let Some(list) = list.filter(|list| !list.is_empty()) else { continue };
         count += 1;
-        cpus.extend(host.text(&path).and_then(|list| number_list(&list)).unwrap_or_default());
+        cpus.extend(list);
     }
     let wanted = count.min(shards);
     (count > 0).then(|| {
@@ -138,7 +172,7 @@ mod tests {
             ("/proc/sys/net/ipv4/tcp_max_syn_backlog", "8192"),
             ("/proc/sys/net/ipv4/ip_local_port_range", "60000\t60999"),
         ]);
-        let findings = probe(&host, 1);
+        let findings = probe(&host, &Topology::default(), 1);
         assert_eq!(verdict(&findings, "net.core.somaxconn"), Some(Verdict::Improve));
         assert_eq!(verdict(&findings, "net.ipv4.tcp_max_syn_backlog"), Some(Verdict::Good));
         assert_eq!(verdict(&findings, "net.ipv4.ip_local_port_range"), Some(Verdict::Improve));
@@ -158,8 +192,39 @@ mod tests {
             [("00", 4, Verdict::Improve), ("0f", 4, Verdict::Good), ("00", 1, Verdict::Good)]
         {
             let (_guard, host) = Pretended::with(&files(mask));
-            let findings = probe(&host, shards);
+            let findings = probe(&host, &Topology::default(), shards);
             assert_eq!(verdict(&findings, "receive queues"), Some(expected), "{mask} {shards}");
+        }
+    }
+
+    #[test]
+    fn packets_of_a_single_queue_are_spread_by_the_kernel() {
+        let (_guard, host) = Pretended::with(&[
+            ("/sys/class/net/eth0/device/vendor", "x"),
+            ("/sys/class/net/eth0/queues/rx-0/rps_cpus", "00"),
+        ]);
+        let topology = Topology::read(&host, &[0, 3, 33]);
+        let finding = probe(&host, &topology, 3).pop();
+        let path = "/sys/class/net/eth0/queues/rx-0/rps_cpus".to_owned();
+        let fix = Fix::Sysfs { path, value: "00000002,00000009".to_owned() };
+        assert_eq!(finding.and_then(|finding| finding.fix), Some(fix));
+    }
+
+    #[test]
+    fn interrupts_that_do_not_tell_their_cpus_are_no_complaint() {
+        let interrupts =
+            "  24:  1  0  PCI-MSI  virtio0-input.0\n  25:  1  0  PCI-MSI  virtio0-input.1\n";
+        let (_guard, host) = Pretended::with(&[("/proc/interrupts", interrupts)]);
+        let findings = probe(&host, &Topology::default(), 2);
+        assert_eq!(verdict(&findings, "network interrupts"), None);
+        for (second, expected) in [("0", Verdict::Improve), ("1", Verdict::Good)] {
+            let (_guard, host) = Pretended::with(&[
+                ("/proc/interrupts", interrupts),
+                ("/proc/irq/24/effective_affinity_list", "0"),
+                ("/proc/irq/25/smp_affinity_list", second),
+            ]);
+            let findings = probe(&host, &Topology::default(), 2);
+            assert_eq!(verdict(&findings, "network interrupts"), Some(expected));
         }
     }
 }
