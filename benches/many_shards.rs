@@ -5,6 +5,9 @@
 //!
 //! `cargo bench --bench many_shards [-- shards…]`
 
+#[path = "asked/mod.rs"]
+mod asked;
+
 use std::{
     fs,
     rc::Rc,
@@ -33,7 +36,7 @@ const ROUNDS: usize = 3;
 const HANDLED: &str = "handled";
 
 fn main() {
-    let asked: Vec<u16> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let asked: Vec<u16> = asked::words().iter().filter_map(|word| word.parse().ok()).collect();
     let counts = if asked.is_empty() { vec![2, 4, 8, 16, 32, 64] } else { asked };
     println!(
         "CPU of a one-way message, both ends together (of it in user mode), by what a shard sends in a turn"

@@ -3,6 +3,9 @@
 //! `cargo bench --bench net [echo|burst|idle|http] [connections]`, all by default. One shard on one core,
 //! blocking clients on another thread over loopback; the processor time is that of the shard's thread.
 
+#[path = "asked/mod.rs"]
+mod asked;
+
 use std::{
     cell::{Cell, RefCell},
     io::{Read, Write},
@@ -321,7 +324,7 @@ fn http(connections: usize) {
 }
 
 fn main() {
-    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let mut args = asked::words().into_iter();
     let (what, count) = (args.next(), args.next().and_then(|count| count.parse().ok()));
     let all = what.is_none();
     let asked = |name| all || what.as_deref() == Some(name);

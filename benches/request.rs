@@ -5,10 +5,12 @@
 #[path = "../tests/api/support/mod.rs"]
 mod support;
 
+#[path = "asked/mod.rs"]
+mod asked;
+
 use std::time::{Duration, Instant};
 
 use http::Method;
-use kakera::auth::{Session, Tokens, token::Vars};
 use serde_json::json;
 
 use support::{Bench, run};
@@ -16,7 +18,6 @@ use support::{Bench, run};
 const LEAST: Duration = Duration::from_millis(800);
 
 fn main() {
-    tokens();
     run(async |bench| {
         let who = bench.device("device-0001").await;
         let uri = "/v2/account/authenticate/device?create=true";
@@ -44,34 +45,10 @@ async fn users(bench: &Bench, token: &str) {
     bench.player(token, Method::GET, "/v2/user?usernames=nobody").send().await;
 }
 
-fn tokens() {
-    let tokens = Tokens::new(("one", 60), ("two", 3600)).unwrap();
-    let session = Session {
-        user_id: kakera::ids::UserId::NIL,
-        username: "somebody".into(),
-        vars: Vars::new(),
-        token_id: "7c9e6679-7425-40de-944b-e07fc1f90ae7".into(),
-        expires_at: 0,
-        issued_at: 1_700_000_000,
-    };
-    let pair = tokens.issue(session.clone(), 1_700_000_000).unwrap();
-    report("issue both tokens", |n| {
-        for _ in 0..n {
-            std::hint::black_box(tokens.issue(session.clone(), 1_700_000_000)).unwrap();
-        }
-    });
-    report("verify a session token", |n| {
-        for _ in 0..n {
-            std::hint::black_box(tokens.verify_session(&pair.session, 1_700_000_001)).unwrap();
-        }
-    });
-}
-
 /// Whether this one is asked for: all are where no name is given.
 fn wanted(what: &str) -> bool {
-    let mut names =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
-    names.peek().is_none() || names.any(|name| what.contains(&name))
+    let names = asked::words();
+    names.is_empty() || names.iter().any(|name| what.contains(name.as_str()))
 }
 
 async fn measure(what: &str, one: impl AsyncFn()) {
@@ -87,19 +64,6 @@ async fn measure(what: &str, one: impl AsyncFn()) {
             one().await;
         }
         count += 50;
-    }
-    print(what, cpu_ns() - spent, count);
-}
-
-fn report(what: &str, run: impl Fn(u32)) {
-    if !wanted(what) {
-        return;
-    }
-    run(1000);
-    let (start, spent, mut count) = (Instant::now(), cpu_ns(), 0);
-    while start.elapsed() < LEAST {
-        run(1000);
-        count += 1000;
     }
     print(what, cpu_ns() - spent, count);
 }

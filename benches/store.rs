@@ -7,6 +7,9 @@
 #[path = "../tests/store/support/mod.rs"]
 mod support;
 
+#[path = "asked/mod.rs"]
+mod asked;
+
 use std::{
     cell::Cell,
     time::{Duration, Instant},
@@ -82,9 +85,8 @@ fn draft(id: ObjectId, n: u64) -> ObjectDraft {
 
 /// Whether this one is asked for: all are where no name is given.
 fn wanted(what: &str) -> bool {
-    let mut names =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
-    names.peek().is_none() || names.any(|name| what.contains(&name) || name.contains(what))
+    let names = asked::words();
+    names.is_empty() || names.iter().any(|name| what.contains(name.as_str()) || name.contains(what))
 }
 
 /// Every caller repeats the step until the time is over; `step` is told the caller and a number that is
