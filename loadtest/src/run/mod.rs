@@ -1,7 +1,7 @@
 //! One run: threads, their start together, and what came of it.
 
 pub mod compare;
-mod reach;
+pub mod reach;
 mod watch;
 
 use std::{

@@ -13,6 +13,7 @@ use kakera_proto::realtime::envelope::Message;
 use super::{
     Clock, Stage, Story,
     cast::{Tasks, accounts_of, new_device},
+    leaderboard::post_score,
     requests::{Answer, answer},
     storage::write,
 };
@@ -26,8 +27,8 @@ use crate::{
     pace::Pace,
 };
 
-/// Players arrive at random: sign in, read the account and the save, go online, chat in a room, play a
-/// relayed match, save, and leave. Everything they do is timed by its kind.
+/// Players arrive at random: sign in, read the account and the save, go online, follow whoever came before,
+/// tell their status, chat in a room, play a relayed match, post a score, save, and leave. Everything they do is timed by its kind.
 #[derive(Clone, Debug, Args)]
 pub struct GameDay {
     /// Arrivals a second.
@@ -48,6 +49,9 @@ pub struct GameDay {
     /// Chat rooms.
     #[arg(long, default_value_t = 20)]
     rooms: usize,
+    /// A leaderboard that exists, for a score after each match; absent: no scores.
+    #[arg(long)]
+    leaderboard: Option<String>,
 }
 
 /// Players of a match at most.
@@ -70,7 +74,11 @@ impl Story for GameDay {
         let lobby = Lobby::default();
         let mut tasks = Tasks::new(stage);
         while arrivals.peek() < clock.end {
+            let is_on_time = arrivals.peek() > Instant::now();
             let due = arrivals.due().await;
+            if is_on_time {
+                stage.sends_due(due);
+            }
             let device = if chance.u8(0..100) < self.new {
                 new_device()
             } else {
@@ -90,8 +98,16 @@ impl Story for GameDay {
     }
 }
 
-/// The match that takes players, and how many it has taken.
-type Lobby = Rc<RefCell<Option<(String, usize)>>>;
+/// Where players of a thread find each other.
+#[derive(Default)]
+struct Meeting {
+    /// The match that takes players, and how many it has taken.
+    open: Option<(String, usize)>,
+    /// Who came online last.
+    newest: Option<String>,
+}
+
+type Lobby = Rc<RefCell<Meeting>>;
 
 struct Day {
     stage: Stage,
@@ -111,6 +127,7 @@ impl Day {
         let start = Instant::now();
         let mut player = account.connect(&self.stage.options, true).await?;
         self.stage.done("connect", start.elapsed());
+        self.meet(&mut player, account.user_id.clone()).await?;
         self.chat(&mut player).await?;
         let id = self.enter_match(&mut player).await?;
         self.play_match(&mut player, &id).await?;
@@ -119,6 +136,11 @@ impl Day {
             return player.socket.close().await;
         }
         self.act("match leave", &mut player, envelopes::leave_match(&id)).await?;
+        if let Some(board) = &self.plan.leaderboard {
+            let (start, score) = (Instant::now(), self.chance.u64(1..10_000));
+            let posted = post_score(&mut http, &account, board, score).await?;
+            self.answered(posted, start);
+        }
         let start = Instant::now();
         let written = write(&mut http, &account.bearer(), 0..1, 256).await?;
         self.answered(written, start);
@@ -137,6 +159,17 @@ impl Day {
         let request = Request { method: "POST", path: "/v2/storage", body: &body };
         let read = answer("storage read", &http.send(&account.bearer(), request).await?);
         self.answered(read, start);
+        Ok(())
+    }
+
+    /// Follows whoever came online last, and tells its own status, which later ones will hear.
+    async fn meet(&self, player: &mut Player, user: String) -> Result<()> {
+        let before = self.lobby.borrow_mut().newest.replace(user.clone());
+        if let Some(other) = before.filter(|other| *other != user) {
+            self.act("follow", player, envelopes::follow(&other)).await?;
+        }
+        let status = envelopes::status(Some("looking for a match".to_owned()));
+        self.act("status update", player, status).await?;
         Ok(())
     }
 
@@ -166,7 +199,7 @@ impl Day {
 
     /// Joins the match that takes players, or opens one.
     async fn enter_match(&self, player: &mut Player) -> Result<String> {
-        let open = self.lobby.borrow_mut().as_mut().and_then(|(id, taken)| {
+        let open = self.lobby.borrow_mut().open.as_mut().and_then(|(id, taken)| {
             *taken += 1;
             (*taken <= MATCH_PLAYERS_MAX).then(|| id.clone())
         });
@@ -180,7 +213,7 @@ impl Day {
         }
         match self.act("match create", player, envelopes::create_match()).await? {
             Some(Message::Match(created)) => {
-                *self.lobby.borrow_mut() = Some((created.match_id.clone(), 1));
+                self.lobby.borrow_mut().open = Some((created.match_id.clone(), 1));
                 Ok(created.match_id)
             }
             other => Err(anyhow!("creating a match answered {other:?}")),

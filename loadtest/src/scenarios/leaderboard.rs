@@ -101,7 +101,8 @@ impl Story for Leaderboard {
     }
 }
 
-async fn post_score(http: &mut Http, player: &Account, id: &str, score: u64) -> Result<Answer> {
+/// Posts a player's score to a board.
+pub async fn post_score(http: &mut Http, player: &Account, id: &str, score: u64) -> Result<Answer> {
     let (path, body) = (format!("/v2/leaderboard/{id}"), format!("{{\"score\":\"{score}\"}}"));
     let request = Request { method: "POST", path: &path, body: &body };
     Ok(answer("score", &http.send(&player.bearer(), request).await?))

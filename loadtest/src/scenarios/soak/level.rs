@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use super::Soak;
 use crate::{
     options::Options,
-    run::{Outcome, run},
+    run::{Outcome, reach::reach, run},
     server::{gauges, usage::Usage},
 };
 
@@ -28,6 +28,7 @@ const GROWTH_FREE_BYTES: u64 = 4 << 20;
 
 /// Runs warm-up and measurement. What is left behind counts as errors of the outcome.
 pub fn conduct(options: &Arc<Options>, soak: &Soak) -> Result<Outcome> {
+    reach(&options.target, options.target.pid.or(options.pid))?;
     // What is missing at the end had better be missed at the beginning.
     let metrics = options.metrics.context("a soak reads the server's gauges: give --metrics")?;
     gauges::read(metrics, &GAUGES)?;
