@@ -22,7 +22,8 @@ section! {
         data_dir: String = data_dir();
         /// Refuses to start with secrets that everyone knows.
         production: bool = false, ours;
-        /// Number of shards, each one core and one executor. 0 takes one for each core that the process may use.
+        /// Number of shards, each one core and one executor. 0 takes one for each core that the process may use, or fewer where
+        /// a quota of processor time is less; then none is pinned.
         shards: u16 = 0, at_most(1024), ours;
         /// Cores to pin the shards to, by number. Empty takes them in order from those the process may use.
         cores: Vec<u16> = Vec::new(), ours;
