@@ -27,7 +27,7 @@ fn tokens(criterion: &mut Criterion) {
         bencher.iter(|| tokens.issue(black_box(session.clone()), NOW));
     });
     let pair = tokens.issue(session, NOW).expect("a pair");
-    assert!(tokens.verify_session(&pair.session, NOW + 1).is_ok());
+    assert!(tokens.verify_session(&pair.session, NOW + 1).is_some());
     criterion.bench_function("tokens: a session's verified", |bencher| {
         bencher.iter(|| tokens.verify_session(black_box(&pair.session), NOW + 1));
     });
