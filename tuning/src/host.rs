@@ -57,9 +57,18 @@ impl Host {
 
     /// A soft limit of this process by the name that the kernel gives it, such as `Max open files`.
     pub fn soft_limit(&self, name: &str) -> Option<Limit> {
+        self.limit(name, 0)
+    }
+
+    /// Up to where this process may raise that soft limit by itself.
+    pub fn hard_limit(&self, name: &str) -> Option<Limit> {
+        self.limit(name, 1)
+    }
+
+    fn limit(&self, name: &str, column: usize) -> Option<Limit> {
         let limits = self.text("/proc/self/limits")?;
         let line = limits.lines().find(|line| line.starts_with(name))?;
-        match line.get(name.len()..)?.split_whitespace().next()? {
+        match line.get(name.len()..)?.split_whitespace().nth(column)? {
             "unlimited" => Some(Limit::Unlimited),
             number => number.parse().ok().map(Limit::At),
         }
@@ -155,6 +164,7 @@ pub(crate) mod tests {
                     Max locked memory         unlimited            unlimited            bytes     \n";
         let (_guard, host) = Pretended::with(&[("/proc/self/limits", text)]);
         assert_eq!(host.soft_limit("Max open files"), Some(Limit::At(1024)));
+        assert_eq!(host.hard_limit("Max open files"), Some(Limit::At(1_048_576)));
         assert_eq!(host.soft_limit("Max locked memory"), Some(Limit::Unlimited));
         assert_eq!(host.soft_limit("Max processes"), None);
         assert!(Host::default().soft_limit("Max open files").is_some());

@@ -12,12 +12,13 @@ const LOCKED_PER_SHARD: u64 = 512 * 1024;
 
 pub(super) fn probe(host: &Host, allowance: &Allowance, shards: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Some(files) = host.soft_limit("Max open files") {
+    // The server raises the soft limit by itself.
+    if let Some(files) = host.hard_limit("Max open files") {
         findings.push(Finding::judged(
             ("open files", files.to_string(), format!("{FILES_MIN} or more")),
             (files.below(FILES_MIN).is_none(), Verdict::Improve),
             "Each client's socket is an open file; clients beyond the limit are refused.",
-            Fix::ByHand(format!("ulimit -n {FILES_MIN} (LimitNOFILE= in a unit)")),
+            Fix::ByHand(format!("ulimit -Hn {FILES_MIN} (LimitNOFILE= in a unit)")),
         ));
     }
     if let Some(locked) = host.soft_limit("Max locked memory") {
