@@ -13,6 +13,7 @@ use futures_util::{
     pin_mut,
 };
 use hashbrown::HashMap;
+use kakera_shards::Counter;
 use tokio_postgres::{Client, Statement as Prepared, types::ToSql};
 
 use super::{
@@ -49,6 +50,16 @@ pub(crate) struct PgConnection {
     /// No new work: it is too old, or a call over it took too long.
     retired: Cell<bool>,
     opened_ms: u64,
+    /// Counts it, if it is one of a shard's.
+    gauge: Option<Counter>,
+}
+
+impl Drop for PgConnection {
+    fn drop(&mut self) {
+        if let Some(gauge) = &self.gauge {
+            gauge.sub(1);
+        }
+    }
 }
 
 impl PgConnection {
@@ -59,7 +70,15 @@ impl PgConnection {
             in_flight: Cell::new(0),
             retired: Cell::new(false),
             opened_ms,
+            gauge: None,
         }
+    }
+
+    /// Is part of what the gauge tells for as long as it lives.
+    pub(super) fn counted(mut self, gauge: &Counter) -> Self {
+        gauge.add(1);
+        self.gauge = Some(gauge.clone());
+        self
     }
 
     /// Whether new work may go over it.

@@ -275,6 +275,7 @@ impl Pool {
         let limit = self.limits.connect_timeout;
         let client = target.connect(&self.sockets, limit).await?;
         let connection = PgConnection::new(client, runtime::clock().monotonic_ms());
+        let connection = connection.counted(&self.counters.connections);
         // The server gives up a statement by itself, so that one whose caller is gone does not run on.
         let first = format!("set statement_timeout = {}", self.limits.statement_timeout_ms);
         match timeout(limit, connection.batch(&first)).await {

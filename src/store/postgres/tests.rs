@@ -133,6 +133,7 @@ fn a_connection_that_is_lost_is_replaced_by_who_waits_and_not_by_a_newcomer() {
         first.clean();
         newcomer.await.unwrap().clean();
         assert_eq!((pool.exclusive_len(), pool.counters().connects.get()), (1, 2));
+        assert_eq!(pool.counters().connections.get(), 1);
     });
 }
 
