@@ -10,6 +10,7 @@ use crate::{
     store::{
         self, StoreError,
         leaderboards::{NewScore, ScoreRecord, scores},
+        see_through,
     },
 };
 
@@ -61,6 +62,17 @@ impl Leaderboards {
         by: Authority,
         submission: Submission,
     ) -> Result<api::LeaderboardRecord, LeaderboardError> {
+        let (this, id) = (self.clone(), id.to_owned());
+        see_through("write a score", async move { this.write_and_rank(&id, by, submission).await })
+            .await
+    }
+
+    async fn write_and_rank(
+        &self,
+        id: &str,
+        by: Authority,
+        submission: Submission,
+    ) -> Result<api::LeaderboardRecord, LeaderboardError> {
         let board = self.leaderboard(id).await?;
         if board.authoritative && by == Authority::Player {
             return Err(LeaderboardError::Authoritative("submissions"));
@@ -95,9 +107,13 @@ impl Leaderboards {
         }
         let expiry = board.next_reset(self.now());
         let time = store::Timestamp::from_unix_sec(expiry);
-        scores::delete(self.store(), id, time, owner).await?;
-        self.rank_deleted(&board, expiry, owner).await;
-        Ok(())
+        let this = self.clone();
+        see_through("delete a score", async move {
+            scores::delete(this.store(), &board.id, time, owner).await?;
+            this.rank_deleted(&board, expiry, owner).await;
+            Ok(())
+        })
+        .await
     }
 
     /// The board of this id that is no tournament.

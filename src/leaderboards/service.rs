@@ -14,6 +14,7 @@ use crate::{
     store::{
         Store, StoreError,
         leaderboards::{BoardRecord, NewBoard, definitions, fences},
+        see_through,
     },
 };
 
@@ -161,6 +162,11 @@ impl Leaderboards {
         if let Some(board) = self.find(&new.id).await? {
             return Ok((board, false));
         }
+        let this = self.clone();
+        see_through("create a board", async move { this.create_and_tell(new).await }).await
+    }
+
+    async fn create_and_tell(&self, new: NewBoard) -> Result<(Rc<Board>, bool), LeaderboardError> {
         let created = definitions::create(&self.0.store, &new).await?;
         let is_new = created.is_some();
         let record = match created {
@@ -175,23 +181,32 @@ impl Leaderboards {
     /// Deletes a board with all its records. False when there is none.
     pub async fn delete(&self, id: &str) -> Result<bool, LeaderboardError> {
         let Some(board) = self.find(id).await? else { return Ok(false) };
-        let deleted = definitions::delete(&self.0.store, id).await?;
-        fences::forget(&self.0.store, id).await?;
-        self.gone(&board).await;
-        self.forget_ranks(&board).await;
-        Ok(deleted)
+        let this = self.clone();
+        see_through("delete a board", async move {
+            let deleted = definitions::delete(&this.0.store, &board.id).await?;
+            let forgotten = fences::forget(&this.0.store, &board.id).await;
+            this.gone(&board).await;
+            this.forget_ranks(&board).await;
+            forgotten?;
+            Ok(deleted)
+        })
+        .await
     }
 
     /// Does without ranks from now on.
     pub async fn disable_ranks(&self, id: &str) -> Result<(), LeaderboardError> {
         let board = self.find(id).await?.ok_or(LeaderboardError::NotFound)?;
-        definitions::disable_ranks(&self.0.store, id).await?;
-        match definitions::one(&self.0.store, id).await? {
-            Some(record) => drop(self.tell_of(record).await?),
-            None => self.gone(&board).await,
-        }
-        self.forget_ranks(&board).await;
-        Ok(())
+        let this = self.clone();
+        see_through("disable ranks", async move {
+            definitions::disable_ranks(&this.0.store, &board.id).await?;
+            match definitions::one(&this.0.store, &board.id).await? {
+                Some(record) => drop(this.tell_of(record).await?),
+                None => this.gone(&board).await,
+            }
+            this.forget_ranks(&board).await;
+            Ok(())
+        })
+        .await
     }
 
     /// The database has no such board any more.

@@ -17,6 +17,7 @@ use crate::{
             Operator, Place, RankRecord,
             attempts::{self, Refused, Rules},
         },
+        see_through,
     },
 };
 
@@ -34,6 +35,20 @@ impl Tournaments {
     /// Joins the current period. To have joined before is no error, nor is it to join where that is not
     /// asked for.
     pub async fn join(
+        &self,
+        id: &str,
+        owner: UserId,
+        username: &str,
+    ) -> Result<(), TournamentError> {
+        let (this, id, username) = (self.clone(), id.to_owned(), username.to_owned());
+        see_through(
+            "join a tournament",
+            async move { this.join_and_rank(&id, owner, &username).await },
+        )
+        .await
+    }
+
+    async fn join_and_rank(
         &self,
         id: &str,
         owner: UserId,
@@ -72,6 +87,17 @@ impl Tournaments {
         by: Authority,
         submission: Submission,
     ) -> Result<api::LeaderboardRecord, TournamentError> {
+        let (this, id) = (self.clone(), id.to_owned());
+        see_through("write a score", async move { this.write_and_rank(&id, by, submission).await })
+            .await
+    }
+
+    async fn write_and_rank(
+        &self,
+        id: &str,
+        by: Authority,
+        submission: Submission,
+    ) -> Result<api::LeaderboardRecord, TournamentError> {
         let board = self.find(id).await?;
         let now = self.boards.now();
         if by == Authority::Player && board.has_ended(now) {
@@ -96,6 +122,20 @@ impl Tournaments {
 
     /// Deletes the owner's record of the current period, and gives its place back.
     pub async fn delete_record(
+        &self,
+        id: &str,
+        by: Authority,
+        owner: UserId,
+    ) -> Result<(), TournamentError> {
+        let (this, id) = (self.clone(), id.to_owned());
+        see_through(
+            "delete a score",
+            async move { this.delete_record_and_rank(&id, by, owner).await },
+        )
+        .await
+    }
+
+    async fn delete_record_and_rank(
         &self,
         id: &str,
         by: Authority,

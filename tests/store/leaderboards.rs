@@ -67,6 +67,24 @@ fn scores(records: &[api::LeaderboardRecord]) -> Vec<(i64, i64)> {
 }
 
 on_both_databases! {
+    async fn a_score_is_ranked_when_its_writer_has_gone(bench: Bench) {
+        let boards = boards(&bench.store);
+        boards.create(new("b", SortOrder::Descending, Operator::Best)).await.unwrap();
+        let (ann, bob) = (new_id(), new_id());
+        assert_eq!(write(&boards, "b", score(ann, 5, 0)).await.unwrap().rank, 1);
+        let mut gone = Box::pin(write(&boards, "b", score(bob, 9, 0)));
+        assert!(futures_util::poll!(&mut gone).is_pending());
+        drop(gone);
+        let mut rank = 1;
+        for _ in 0..1_000 {
+            rank = write(&boards, "b", score(ann, 5, 0)).await.unwrap().rank;
+            if rank == 2 {
+                break;
+            }
+        }
+        assert_eq!(rank, 2);
+    }
+
     async fn each_operator_does_what_it_says_to_score_and_subscore_alone(bench: Bench) {
         let boards = boards(&bench.store);
         use {Operator::*, SortOrder::*};
