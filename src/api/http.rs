@@ -1,13 +1,15 @@
 //! Requests over HTTP: the way to a call, and what browsers and old clients need around it.
 
+use std::borrow::Cow;
+
 use ::http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_MAX_AGE, LOCATION, ORIGIN,
+        ACCESS_CONTROL_MAX_AGE, CONTENT_TYPE, LOCATION, ORIGIN,
     },
 };
-use kakera_proto::routes::{Routed, Rpc, Service};
+use kakera_proto::routes::{Matched, Routed, Rpc, Service};
 
 use super::{
     Api, Caller, Context,
@@ -67,7 +69,8 @@ impl Api {
         };
         let rpc = matched.rpc;
         let call = async {
-            let query = request.uri.query().unwrap_or_default();
+            let query = query(&matched, request)?;
+            let query = query.as_ref();
             let caller = authorize(
                 rpc.accepts(),
                 Shown::of(&request.headers),
@@ -91,6 +94,22 @@ impl Api {
         let id = self.services.request_ids.next_id();
         Context::new(caller, id, request.peer, (forwarded, self.settings.proxy_count))
     }
+}
+
+/// The query, with the form that a browser sent in the body of a call that reads none.
+fn query<'a>(matched: &Matched<'_, Rpc>, request: &'a Request) -> Result<Cow<'a, str>, Error> {
+    let query = request.uri.query().unwrap_or_default();
+    let is_form = || {
+        let content = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = content.and_then(|content| content.split(';').next()).unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    };
+    let posts = request.method == Method::POST || request.method == Method::PUT;
+    if request.body.is_empty() || !posts || !matched.takes_form() || !is_form() {
+        return Ok(query.into());
+    }
+    let form = std::str::from_utf8(&request.body).map_err(|_| Error::invalid("Bad Request"))?;
+    Ok(format!("{form}&{query}").into())
 }
 
 /// Lets the page that asked, if it was one, read the answer.

@@ -17,6 +17,9 @@ pub enum FriendError {
     /// None of the usernames is anybody's.
     #[error("No valid ID or username was provided.")]
     Nobody,
+    /// The caller's own account.
+    #[error("User account not found.")]
+    Gone,
     #[error("Friend metadata must be a JSON object.")]
     Metadata,
     /// Holds the upper bound.
@@ -44,6 +47,7 @@ impl FriendError {
             | Self::Limit(_)
             | Self::State
             | Self::Cursor => ErrorKind::InvalidArgument,
+            Self::Gone => ErrorKind::NotFound,
             Self::Contended => ErrorKind::Aborted,
             Self::Store(error) => error.kind(),
         }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
 use kakera_shards::{Clock, Rng};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     DirectChannels, FriendError,
@@ -17,7 +17,7 @@ use crate::{
     store::{
         Reader, Store, StoreError, Tx,
         friends::{self as table, Edge, FriendState, POSITION_UNIQUE, Request},
-        locks, relations, see_through,
+        json_object, locks, relations, see_through,
     },
 };
 
@@ -87,7 +87,7 @@ impl Friends {
         &self,
         caller: Caller<'_>,
         others: &[UserId],
-        metadata: Map<String, Value>,
+        metadata: String,
     ) -> Result<(), FriendError> {
         let user = caller.user;
         let done = self
@@ -170,7 +170,7 @@ impl Friends {
         friend: UserId,
         metadata: &str,
     ) -> Result<bool, FriendError> {
-        let metadata = Value::Object(object(metadata)?).to_string();
+        let metadata = object(metadata)?;
         let steps = async move |tx: &mut Tx<'_>| {
             table::set_metadata(tx, (user, friend), &metadata).await.map_err(FriendError::from)
         };
@@ -303,23 +303,28 @@ async fn add_all(
     tx: &mut Tx<'_>,
     user: UserId,
     others: &[(UserId, i64)],
-    metadata: &Map<String, Value>,
+    metadata: &str,
 ) -> Result<Vec<(UserId, Add)>, FriendError> {
     let (known, mut mine, theirs) = pairs(tx, user, others).await?;
-    let noted = Value::Object(metadata.clone()).to_string();
+    if !known.contains(&user) {
+        return Err(FriendError::Gone);
+    }
     let (mut done, mut asked) = (Vec::new(), Vec::new());
     for (other, position) in others.iter().filter(|(other, _)| known.contains(other)) {
         let add = rules::add(pair(&mine, &theirs, *other));
         match add {
             Add::Ask => {
                 let (from, to, position) = (user, *other, *position);
-                let request = Request { from, to, position, metadata: &noted };
+                let request = Request { from, to, position, metadata };
                 table::insert_request(tx, request).await?;
                 asked.push(*other);
             }
             Add::Accept => {
                 let before = mine.remove(other).map(|edge| edge.metadata).unwrap_or_default();
-                table::accept(tx, (user, *other), &merged(&before, metadata)).await?;
+                // A database may hold anything that is JSON; what is no object gives way.
+                let noted = json_object::merged(&before, metadata);
+                let noted = noted.as_deref().unwrap_or(metadata);
+                table::accept(tx, (user, *other), noted).await?;
             }
             Add::Nothing => {}
         }
@@ -364,6 +369,9 @@ async fn block_all(
     others: &[(UserId, i64)],
 ) -> Result<Vec<UserId>, FriendError> {
     let (known, mine, theirs) = pairs(tx, user, others).await?;
+    if !known.contains(&user) {
+        return Err(FriendError::Gone);
+    }
     let (mut blocked, mut lost, mut own) = (Vec::new(), Vec::new(), 0);
     for (other, position) in others.iter().filter(|(other, _)| known.contains(other)) {
         let block = rules::block(pair(&mine, &theirs, *other));
@@ -384,17 +392,11 @@ async fn block_all(
     Ok(blocked)
 }
 
-fn object(metadata: &str) -> Result<Map<String, Value>, FriendError> {
+/// Metadata as a request has it: a JSON object, or empty.
+fn object(metadata: &str) -> Result<String, FriendError> {
     match metadata {
-        "" => Ok(Map::new()),
-        text => serde_json::from_str(text).map_err(|_| FriendError::Metadata),
+        "" => Ok("{}".to_owned()),
+        text if json_object::is_object(text) => Ok(text.to_owned()),
+        _ => Err(FriendError::Metadata),
     }
-}
-
-/// What is named anew replaces what was there by that name.
-fn merged(before: &str, metadata: &Map<String, Value>) -> String {
-    // A database may hold anything that is JSON; what is no object gives way.
-    let mut noted: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
-    noted.extend(metadata.clone());
-    Value::Object(noted).to_string()
 }

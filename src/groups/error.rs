@@ -26,6 +26,9 @@ pub enum GroupError {
     DeleteDenied,
     #[error("Group is full.")]
     Full,
+    /// The caller's own account.
+    #[error("User account not found.")]
+    Gone,
     #[error("One or more users not found.")]
     UserNotFound,
     #[error("Cannot leave group when you are the last superadmin.")]
@@ -59,7 +62,7 @@ impl GroupError {
             | Self::State
             | Self::Cursor => ErrorKind::InvalidArgument,
             Self::NameInUse => ErrorKind::AlreadyExists,
-            Self::NotFound | Self::Denied | Self::UpdateDenied => ErrorKind::NotFound,
+            Self::NotFound | Self::Denied | Self::UpdateDenied | Self::Gone => ErrorKind::NotFound,
             // What the reference answers, though the client is to blame.
             Self::ListCursor => ErrorKind::Internal,
             Self::Contended => ErrorKind::Aborted,

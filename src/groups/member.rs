@@ -101,7 +101,7 @@ impl Groups {
 async fn join(tx: &mut Tx<'_>, note: &GroupNote, position: i64) -> Result<Joined, GroupError> {
     let GroupNote { group, user, .. } = *note;
     if locks::accounts_stay(tx, &[user]).await?.is_empty() {
-        return Err(GroupError::UserNotFound);
+        return Err(GroupError::Gone);
     }
     locks::groups(tx, &[group]).await?;
     let record = table::get(tx, group).await?.ok_or(GroupError::NotFound)?;
@@ -117,7 +117,7 @@ async fn join(tx: &mut Tx<'_>, note: &GroupNote, position: i64) -> Result<Joined
         return Ok(Joined::Requested { admins: table::admins(tx, group).await? });
     }
     table::add_to_edge_count(tx, group, 1).await?;
-    let username = messages::insert_note(tx, note).await?.ok_or(GroupError::UserNotFound)?;
+    let username = messages::insert_note(tx, note).await?.ok_or(GroupError::Gone)?;
     Ok(Joined::Member { username })
 }
 

@@ -100,7 +100,7 @@ impl Groups {
                 let (group, position) = (group.clone(), self.position());
                 async move |tx: &mut Tx<'_>| {
                     if locks::accounts_stay(tx, &[user]).await?.is_empty() {
-                        return Err(GroupError::UserNotFound);
+                        return Err(GroupError::Gone);
                     }
                     let record = table::create(tx, &group).await?;
                     let state = MemberState::Superadmin;

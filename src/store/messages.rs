@@ -206,24 +206,39 @@ pub fn page_statement(beyond: bool, ascending: bool) -> &'static str {
     }
 }
 
-/// Everything that a user has sent and that is kept, with its channel, in no order.
+/// Messages that an export reads at once.
+const BATCH_LEN: i64 = 10_000;
+
+/// Everything that a user has sent and that is kept, with its channel, in no order that says anything.
 pub async fn of_sender(
     reader: &mut Reader<'_>,
     sender: UserId,
 ) -> Result<Vec<(StreamId, MessageRecord)>, StoreError> {
     let sql = "select id, code, sender_id, username, content, create_time, update_time, \
                stream_mode, stream_subject, stream_descriptor, stream_label \
-               from message where sender_id = $1";
-    let rows = reader.rows(sql, params![sender]).await?;
+               from message where sender_id = $1 and id > $2 order by id limit $3";
     let read = |row: &Row| {
         let columns = &mut row.columns();
         let record = MessageRecord::from_row(columns)?;
         let mode = u8::try_from(columns.take::<i16>()?).map_err(StoreError::statement)?;
         let (subject, subcontext): (Uuid, Uuid) = (columns.take()?, columns.take()?);
         let label: String = columns.take()?;
-        Ok((StreamId::new(StreamMode::from_wire(mode), subject, subcontext, &label), record))
+        Ok::<_, StoreError>((
+            StreamId::new(StreamMode::from_wire(mode), subject, subcontext, &label),
+            record,
+        ))
     };
-    rows.iter().map(read).collect()
+    let mut found: Vec<(StreamId, MessageRecord)> = Vec::new();
+    loop {
+        let after = found.last().map_or(Uuid::nil(), |(_, record)| record.id);
+        let rows = reader.rows(sql, params![sender, after, BATCH_LEN]).await?;
+        for row in &rows {
+            found.push(read(row)?);
+        }
+        if (rows.len() as i64) < BATCH_LEN {
+            return Ok(found);
+        }
+    }
 }
 
 /// What a group's channel will tell of a member: chosen before the transaction that changes the

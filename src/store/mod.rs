@@ -19,6 +19,7 @@ mod error;
 pub mod friends;
 mod gathered;
 pub mod groups;
+pub mod json_object;
 pub mod leaderboards;
 pub mod locks;
 pub mod messages;

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Columns, FromRow, Param, Reader, Store, StoreError, Timestamp, Tx};
+use super::{Columns, FromRow, Param, Reader, Store, StoreError, Timestamp, Tx, json_object};
 use crate::{ids::UserId, params};
+
+/// Entries that an export reads at once.
+const BATCH_LEN: usize = 10_000;
 
 /// Amounts by the names of currencies.
 pub type Amounts = BTreeMap<String, i64>;
@@ -92,7 +95,7 @@ pub async fn update_in(
     if users.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "select id, wallet from users where id {in $1} order by id {for update}";
+    let sql = "select id, wallet from users where id {in $1} order by id {for no key update}";
     let found: Vec<(UserId, String)> = tx.all(sql, params![users.as_slice()]).await?;
     let mut wallets: BTreeMap<UserId, Amounts> = BTreeMap::new();
     for (user, wallet) in found {
@@ -214,26 +217,33 @@ pub async fn entries(
 
 /// All entries of a player, newest first, for an export.
 pub async fn all_entries(store: &Store, user: UserId) -> Result<Vec<LedgerRecord>, StoreError> {
-    store
-        .scan(async move |reader: &mut Reader<'_>| {
-            let sql = format!("{ENTRIES} order by create_time desc, id desc");
-            reader.all(&sql, params![user]).await
-        })
-        .await
+    let mut found: Vec<LedgerRecord> = Vec::new();
+    loop {
+        let beyond = found.last().map(|last| (last.create_time, last.id));
+        let page = LedgerPage { beyond, ..LedgerPage::default() };
+        let batch = entries(store, user, page, BATCH_LEN).await?;
+        let whole = batch.len() == BATCH_LEN;
+        found.extend(batch);
+        if !whole {
+            return Ok(found);
+        }
+    }
 }
 
-/// Writes what `merge` makes of an entry's metadata; `None` when there is no such entry.
+/// Adds to an entry's metadata, of both the names at the top; `None` when there is no such entry. An error
+/// where it holds something else than an object, which would be lost.
 pub async fn update_metadata(
     store: &Store,
     entry: Uuid,
-    merge: impl Fn(&str) -> String + Send + 'static,
+    added: String,
 ) -> Result<Option<LedgerRecord>, StoreError> {
     store
         .write(async move |tx: &mut Tx<'_>| {
             let sql = "select metadata from wallet_ledger where id = $1 {for update}";
             let found: Option<(String,)> = tx.optional(sql, params![entry]).await?;
             let Some((metadata,)) = found else { return Ok(None) };
-            let metadata = merge(&metadata);
+            let metadata = json_object::merged(&metadata, &added)
+                .ok_or_else(|| StoreError::statement("metadata of the ledger is no object"))?;
             let sql = "update wallet_ledger set metadata = $2, update_time = {now} where id = $1 \
                        returning id, user_id, changeset, metadata, create_time, update_time";
             tx.optional(sql, params![entry, Param::json(&metadata)]).await

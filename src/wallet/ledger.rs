@@ -1,7 +1,6 @@
 //! The history of wallets.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{LedgerRecord, WalletError, Wallets, service::is_json_object};
@@ -119,9 +118,7 @@ impl Wallets {
         if !is_json_object(metadata) {
             return Err(WalletError::Invalid("Metadata must be a JSON object."));
         }
-        let added = metadata.to_owned();
-        let merge = move |present: &str| merged(present, &added);
-        let record = wallet::update_metadata(&self.store, entry, merge).await?;
+        let record = wallet::update_metadata(&self.store, entry, metadata.to_owned()).await?;
         let record = record.ok_or(WalletError::NoEntry)?;
         Ok(LedgerRecord { metadata: metadata.to_owned(), ..record })
     }
@@ -129,23 +126,5 @@ impl Wallets {
     /// Deletes an entry of a player; one that is not there is no error.
     pub async fn delete_ledger(&self, user: UserId, entry: Uuid) -> Result<(), WalletError> {
         Ok(wallet::delete_entry(&self.store, user, entry).await?)
-    }
-}
-
-fn merged(present: &str, added: &str) -> String {
-    let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
-    let mut all = object(present);
-    all.extend(object(added));
-    Value::Object(all).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_is_merged_at_its_top_level() {
-        let present = r#"{"a":1,"b":{"x":1}}"#;
-        assert_eq!(merged(present, r#"{"b":{"y":2},"c":null}"#), r#"{"a":1,"b":{"y":2},"c":null}"#);
     }
 }

@@ -143,6 +143,28 @@ fn a_body_that_is_no_request_is_refused() {
 }
 
 #[test]
+fn a_form_is_a_part_of_the_query_where_a_call_reads_no_body() {
+    run(async |bench| {
+        let tokens = bench.device("device-0001").await;
+        let other = bench.user_id(&bench.device("device-0002").await.session).await;
+        let add = |content: &str| {
+            bench
+                .player(&tokens.session, Method::POST, "/v2/friend")
+                .header("content-type", content)
+                .body(format!("ids={other}"))
+        };
+        let friends = async || {
+            let page = bench.player(&tokens.session, Method::GET, "/v2/friend").send().await.ok();
+            page["friends"].as_array().map_or(0, Vec::len)
+        };
+        add("text/plain").send().await.ok();
+        assert_eq!(friends().await, 0);
+        add("application/x-www-form-urlencoded; charset=utf-8").send().await.ok();
+        assert_eq!(friends().await, 1);
+    });
+}
+
+#[test]
 fn configured_headers_are_added_where_they_are_missing() {
     let change = |config: &mut kakera::config::Config| {
         config.socket.response_headers.0 = vec![

@@ -204,6 +204,29 @@ fn pairs(of: &[(&str, i32)]) -> Vec<(String, i32)> {
 const NAMES: [&str; 8] = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"];
 
 on_both_databases! {
+    async fn what_is_noted_keeps_every_digit_and_who_is_gone_is_told(bench: Bench) {
+        let town = Town::new(&bench.store, &["ann", "bob"]).await;
+        town.add_noting(0, &[1], r#"{"n":1.50000000000000000001}"#).await.unwrap();
+        town.add_noting(1, &[0], r#"{"big":123456789012345678901234567890}"#).await.unwrap();
+        let noted = async |user: UserId| -> String {
+            let sql = "select metadata from user_edge where source_id = $1";
+            let found: Result<(String,), StoreError> = bench.store
+                .read(async move |reader: &mut Reader<'_>| reader.one(sql, params![user]).await)
+                .await;
+            found.unwrap().0
+        };
+        assert!(noted(town.id(0)).await.contains("1.50000000000000000001"));
+        assert!(noted(town.id(1)).await.contains("123456789012345678901234567890"));
+
+        let gone = Caller { user: new_id(), username: "gone" };
+        let ids = town.ids(&[1]);
+        let whom = Whom { ids: &ids, usernames: &[] };
+        for refused in [town.friends.add(gone, whom, "").await, town.friends.block(gone, whom).await] {
+            assert!(matches!(refused, Err(FriendError::Gone)), "{refused:?}");
+        }
+        town.friends.delete(gone, whom).await.unwrap();
+    }
+
     async fn what_follows_a_write_happens_when_the_caller_has_gone(bench: Bench) {
         let town = Town::new(&bench.store, &["ann", "bob"]).await;
         let ids = town.ids(&[1]);

@@ -270,7 +270,7 @@ on_both_databases! {
         let long = town.groups.create(town.id(1), &long).await;
         assert!(matches!(long, Err(GroupError::Store(StoreError::Check(_)))), "{long:?}");
         let gone = town.groups.create(new_id(), &Draft { name: "x".to_owned(), ..Draft::default() }).await;
-        assert!(matches!(gone, Err(GroupError::UserNotFound)), "{gone:?}");
+        assert!(matches!(gone, Err(GroupError::Gone)), "{gone:?}");
         town.check().await;
     }
 
@@ -323,6 +323,18 @@ on_both_databases! {
         let nowhere = town.join(1, GroupId(new_id().0)).await;
         assert!(matches!(nowhere, Err(GroupError::NotFound)), "{nowhere:?}");
         town.check().await;
+    }
+
+    async fn who_is_gone_founds_and_joins_nothing_and_is_told(bench: Bench) {
+        let town = Town::new(&bench.store).await;
+        let group = town.found(0, "open", true).await;
+        let user = new_id();
+        let draft = Draft { name: "mine".to_owned(), ..Draft::default() };
+        let founded = town.groups.create(user, &draft).await.map(drop);
+        let joined = town.groups.join(Caller { user, username: "gone" }, group).await;
+        for refused in [founded, joined] {
+            assert!(matches!(refused, Err(GroupError::Gone)), "{refused:?}");
+        }
     }
 
     async fn what_follows_a_write_happens_when_the_caller_has_gone(bench: Bench) {

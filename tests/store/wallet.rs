@@ -7,7 +7,7 @@ use kakera::{
     multi_update::{MultiError, MultiUpdate, multi_update},
     storage::{Authority, ObjectDelete, ObjectDraft, ObjectId, Storage},
     store::{
-        Store, Timestamp,
+        Param, Store, Timestamp,
         users::{self, ProfileChange, profiles},
     },
     wallet::{Amounts, LedgerFilter, WalletError, WalletUpdate, Wallets},
@@ -135,6 +135,23 @@ on_both_databases! {
         wallets.delete_ledger(me, all[1].id).await.unwrap();
         let left = wallets.ledger(me, LedgerFilter::default(), 100, "").await.unwrap().entries;
         assert_eq!(left.len(), 6, "an entry is deleted of its own player alone");
+    }
+
+    async fn metadata_that_is_no_object_is_not_lost(bench: Bench) {
+        let ann = player(&bench.store, "ann").await;
+        let wallets = wallets(&bench.store);
+        let update = WalletUpdate { user: ann, changes: Amounts::new(), metadata: "{}".to_owned() };
+        wallets.update(vec![update], true).await.unwrap();
+        let entry = wallets.all_of(ann).await.unwrap()[0].id;
+        let exact = r#"{"n":1.50000000000000000001}"#;
+        wallets.update_ledger(entry, exact).await.unwrap();
+        wallets.update_ledger(entry, r#"{"m":1}"#).await.unwrap();
+        let kept = wallets.all_of(ann).await.unwrap().remove(0).metadata;
+        assert!(kept.contains("1.50000000000000000001") && kept.contains("\"m\""), "{kept}");
+        let list = Param::json("[1]");
+        bench.store.execute("update wallet_ledger set metadata = $1", &[list]).await.unwrap();
+        wallets.update_ledger(entry, exact).await.unwrap_err();
+        assert_eq!(wallets.all_of(ann).await.unwrap()[0].metadata, "[1]");
     }
 
     async fn many_who_change_the_same_wallets_lose_nothing(bench: Bench) {

@@ -11,6 +11,12 @@ use crate::{
 };
 
 impl<S: Service> Matched<'_, S> {
+    /// Whether nothing of the request is read from the body: then a form that stands there is a part of the
+    /// query, as the gateway has it.
+    pub fn takes_form(&self) -> bool {
+        self.binding.body == Body::None
+    }
+
     /// Reads the request from the path's parameters, the query (percent-encoded, without its `?`) and
     /// the body, as the binding says. `T` must be the call's request type, or the result is an error.
     ///

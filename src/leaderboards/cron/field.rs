@@ -9,15 +9,23 @@ pub(super) struct Kind {
     pub(super) min: u16,
     pub(super) max: u16,
     value: fn(&str) -> Option<u16>,
+    /// Whether it names days.
+    of_days: bool,
 }
 
-pub(super) const SECOND: Kind = Kind { name: "second", min: 0, max: 59, value: number };
-pub(super) const MINUTE: Kind = Kind { name: "minute", min: 0, max: 59, value: number };
-pub(super) const HOUR: Kind = Kind { name: "hour", min: 0, max: 23, value: number };
-pub(super) const DAY_OF_MONTH: Kind = Kind { name: "day-of-month", min: 1, max: 31, value: number };
-pub(super) const MONTH: Kind = Kind { name: "month", min: 1, max: 12, value: month };
-pub(super) const DAY_OF_WEEK: Kind = Kind { name: "day-of-week", min: 0, max: 7, value: weekday };
-pub(super) const YEAR: Kind = Kind { name: "year", min: 1970, max: 2099, value: number };
+pub(super) const SECOND: Kind =
+    Kind { name: "second", min: 0, max: 59, value: number, of_days: false };
+pub(super) const MINUTE: Kind =
+    Kind { name: "minute", min: 0, max: 59, value: number, of_days: false };
+pub(super) const HOUR: Kind = Kind { name: "hour", min: 0, max: 23, value: number, of_days: false };
+pub(super) const DAY_OF_MONTH: Kind =
+    Kind { name: "day-of-month", min: 1, max: 31, value: number, of_days: true };
+pub(super) const MONTH: Kind =
+    Kind { name: "month", min: 1, max: 12, value: month, of_days: false };
+pub(super) const DAY_OF_WEEK: Kind =
+    Kind { name: "day-of-week", min: 0, max: 7, value: weekday, of_days: true };
+pub(super) const YEAR: Kind =
+    Kind { name: "year", min: 1970, max: 2099, value: number, of_days: false };
 
 /// One element of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +79,9 @@ impl Kind {
             Some((first, last)) if first <= last => {
                 Ok(Entry::Steps(first, last, step.unwrap_or(1)))
             }
-            // Nothing lies in a range that runs backwards.
+            // Nothing lies in a range that runs backwards: days may be none at all, and the reference has
+            // always taken such a schedule for one that never comes.
+            Some((first, last)) if self.of_days => Ok(Entry::Steps(first, last, step.unwrap_or(1))),
             Some(_) => Err(self.fault(part)),
             None => Ok(Entry::Other(part)),
         }

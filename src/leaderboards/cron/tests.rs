@@ -84,6 +84,16 @@ fn what_is_no_schedule_is_refused() {
     }
 }
 
+#[test]
+fn days_that_run_backwards_never_come() {
+    for text in ["0 0 * * sat-mon", "0 0 * * 6-1", "0 0 20-5 * *"] {
+        let never = Cron::parse(text).unwrap();
+        assert_eq!((never.next(1_700_000_000), never.last(1_700_000_000)), (None, None), "{text}");
+    }
+    let some = Cron::parse("0 0 * * 5-1,3").unwrap();
+    assert_eq!(some, Cron::parse("0 0 * * 3").unwrap());
+}
+
 /// Says of a second whether a schedule of plain lists names it, field by field.
 fn names(fields: &[Vec<u8>; 5], time: i64) -> bool {
     let time = OffsetDateTime::from_unix_timestamp(time).unwrap();

@@ -137,6 +137,9 @@ pub async fn of_owners(
         .await
 }
 
+/// Records that an export reads at once.
+const BATCH_LEN: i64 = 10_000;
+
 /// All records of an owner, with their boards and times of expiry.
 pub async fn all_of_owner(
     store: &Store,
@@ -148,15 +151,27 @@ pub async fn all_of_owner(
             Ok(Self(columns.take()?, columns.take()?, ScoreRecord::from_row(columns)?))
         }
     }
-    let found: Vec<Owned> = store
-        .scan(async move |reader: &mut Reader<'_>| {
-            let sql = "select leaderboard_id, expiry_time, owner_id, username, score, subscore, \
-                       num_score, max_num_score, metadata, create_time, update_time \
-                       from leaderboard_record where owner_id = $1 \
-                       order by leaderboard_id, expiry_time";
-            reader.all(sql, params![owner]).await
-        })
-        .await?;
+    let mut found: Vec<Owned> = Vec::new();
+    loop {
+        let first = (String::new(), Timestamp::EPOCH);
+        let last = found.last().map(|Owned(board, expiry, _)| (board.clone(), *expiry));
+        let (board, expiry) = last.unwrap_or(first);
+        let batch: Vec<Owned> = store
+            .scan(async move |reader: &mut Reader<'_>| {
+                let sql = "select leaderboard_id, expiry_time, owner_id, username, score, subscore, \
+                           num_score, max_num_score, metadata, create_time, update_time \
+                           from leaderboard_record where owner_id = $1 \
+                           and (leaderboard_id, expiry_time) > ($2, $3) \
+                           order by leaderboard_id, expiry_time limit $4";
+                reader.all(sql, params![owner, &board, expiry, BATCH_LEN]).await
+            })
+            .await?;
+        let whole = batch.len() as i64 == BATCH_LEN;
+        found.extend(batch);
+        if !whole {
+            break;
+        }
+    }
     Ok(found.into_iter().map(|Owned(board, expiry, record)| (board, expiry, record)).collect())
 }
 
