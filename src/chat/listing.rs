@@ -7,7 +7,7 @@
 use kakera_proto::api;
 use serde::{Deserialize, Serialize};
 
-use super::{HistoryError, draft::written, stream_of};
+use super::{HistoryError, draft::written, old_cursor, stream_of};
 use crate::{
     cursor,
     ids::StreamId,
@@ -48,12 +48,12 @@ pub(super) struct Page {
 
 /// What a cursor holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
-    channel: String,
-    micros: i64,
-    id: String,
-    forward: bool,
-    onward: bool,
+pub(super) struct Mark {
+    pub(super) channel: String,
+    pub(super) micros: i64,
+    pub(super) id: String,
+    pub(super) forward: bool,
+    pub(super) onward: bool,
 }
 
 impl Page {
@@ -68,8 +68,9 @@ impl Page {
         let forward = listing.forward.unwrap_or(true);
         let mut page = Self { stream, limit, from: None, forward, onward: true };
         if !listing.cursor.is_empty() {
-            let mark: Mark = cursor::decode(CURSOR_KIND, &listing.cursor)
-                .map_err(|cursor::BadCursor| HistoryError::Cursor)?;
+            let mark = cursor::decode(CURSOR_KIND, &listing.cursor).ok();
+            let mark: Mark =
+                mark.or_else(|| old_cursor::decode(&listing.cursor)).ok_or(HistoryError::Cursor)?;
             let id = mark.id.parse().map_err(|_| HistoryError::Cursor)?;
             if mark.forward != forward || mark.channel != channel_id(&page.stream) {
                 return Err(HistoryError::Cursor);

@@ -20,6 +20,7 @@ mod error;
 mod group;
 mod history;
 mod listing;
+mod old_cursor;
 mod service;
 
 pub use channel::{Access, ROOM_NAME_LEN_MAX, Target, stream_of};

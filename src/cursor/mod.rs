@@ -5,6 +5,8 @@
 //! see, so a list applies its own permissions and filters on every page. The checksum tells a mangled
 //! cursor, or one of another list, from a good one. It keeps no secret and is no signature.
 
+pub mod reference;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kakera_shards::StableHash;
 use serde::{Serialize, de::DeserializeOwned};
