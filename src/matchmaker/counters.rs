@@ -24,7 +24,7 @@ impl MatchmakerCounters {
                 "matchmaker_active_tickets",
                 "Tickets that search in the matchmaker's next round.",
             ),
-            matches: counter("matchmaker_matches", "Matches that the matchmaker made."),
+            matches: counter("matchmaker_made", "Matches that the matchmaker made."),
             matched: counter("matchmaker_matched", "Players that the matchmaker matched."),
             refused: counter("matchmaker_refused", "Tickets that the matchmaker refused."),
             unanswered: counter(
