@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use kakera_proto::realtime::{
     ChannelJoin, ChannelLeave, ChannelMessageSend, MatchCreate, MatchDataSend, MatchJoin,
-    MatchLeave, MatchmakerAdd, PartyClose, PartyCreate, PartyDataSend, PartyJoin, PartyLeave, Ping,
-    StatusFollow, StatusUnfollow, StatusUpdate, channel_join, envelope::Message, match_join,
+    MatchLeave, MatchmakerAdd, MatchmakerRemove, PartyClose, PartyCreate, PartyDataSend, PartyJoin,
+    PartyLeave, PartyMatchmakerAdd, Ping, StatusFollow, StatusUnfollow, StatusUpdate, channel_join,
+    envelope::Message, match_join,
 };
 
 pub fn ping() -> Message {
@@ -53,14 +54,32 @@ pub fn join_match_by_token(token: &str) -> Message {
     Message::MatchJoin(MatchJoin { id, ..MatchJoin::default() })
 }
 
-/// Looks for others, for a match of exactly so many.
-pub fn matchmaker_add(query: &str, size: i32, properties: BTreeMap<String, String>) -> Message {
+/// Looks for others, for a match of no fewer and no more than so many.
+pub fn matchmaker_add(
+    query: &str,
+    (min_count, max_count): (i32, i32),
+    properties: BTreeMap<String, String>,
+) -> Message {
     Message::MatchmakerAdd(MatchmakerAdd {
-        min_count: size,
-        max_count: size,
+        min_count,
+        max_count,
         query: query.to_owned(),
         string_properties: properties,
         ..MatchmakerAdd::default()
+    })
+}
+
+pub fn matchmaker_remove(ticket: &str) -> Message {
+    Message::MatchmakerRemove(MatchmakerRemove { ticket: ticket.to_owned() })
+}
+
+/// Looks for others to play with the party.
+pub fn party_matchmaker_add(id: &str, (min_count, max_count): (i32, i32)) -> Message {
+    Message::PartyMatchmakerAdd(PartyMatchmakerAdd {
+        party_id: id.to_owned(),
+        min_count,
+        max_count,
+        ..PartyMatchmakerAdd::default()
     })
 }
 

@@ -68,7 +68,7 @@ impl Seeker {
         let asked = Instant::now();
         let properties = BTreeMap::from([("mode".to_owned(), mode.to_owned())]);
         let query = format!("+properties.mode:{mode}");
-        self.player.expect(envelopes::matchmaker_add(&query, size, properties)).await?;
+        self.player.expect(envelopes::matchmaker_add(&query, (size, size), properties)).await?;
         self.stage.done("ticket", asked.elapsed());
 
         let Ok(token) = timeout_at(self.clock.end.into(), self.matched()).await else {

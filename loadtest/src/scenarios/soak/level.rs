@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// What must be zero when everybody has left.
-const GAUGES: [&str; 5] = ["sessions", "presences", "streams", "matches", "parties"];
+const GAUGES: [&str; 6] =
+    ["sessions", "presences", "streams", "matches", "parties", "matchmaker_tickets"];
 /// How often gauges and memory are read.
 const READING_PERIOD: Duration = Duration::from_millis(500);
 /// Growth that is never called a leak: one more arena of an allocator.

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -52,6 +53,8 @@ struct Held {
     channels: Vec<String>,
     matches: Vec<String>,
     parties: Vec<Party>,
+    /// A ticket of the matchmaker, which may be matched by now.
+    ticket: Option<String>,
     followed: Vec<String>,
 }
 
@@ -118,7 +121,7 @@ impl Restless {
     }
 
     async fn act(&mut self, player: &mut Player) -> Result<()> {
-        match self.chance.u8(0..12) {
+        match self.chance.u8(0..13) {
             0 | 1 => self.enter_channel(player).await,
             2 => self.leave_channel(player).await,
             3 => self.talk(player).await,
@@ -129,6 +132,7 @@ impl Restless {
             8 => self.leave_party(player).await,
             9 => self.tell_parties(player).await,
             10 => self.follow_or_unfollow(player).await,
+            11 => self.look_for_others(player).await,
             _ => {
                 let status = self.chance.bool().then(|| "restless".to_owned());
                 self.must(player, "status update", envelopes::status(status)).await?;
@@ -265,6 +269,27 @@ impl Restless {
         Ok(())
     }
 
+    /// Alone, or with a party that is ours; or no longer.
+    async fn look_for_others(&mut self, player: &mut Player) -> Result<()> {
+        if let Some(ticket) = self.held.ticket.take() {
+            self.may(player, "ticket remove", envelopes::matchmaker_remove(&ticket)).await?;
+            return Ok(());
+        }
+        let ours = self.held.parties.iter().find(|party| party.is_ours);
+        if let Some(id) = ours.map(|party| party.id.clone())
+            && self.chance.bool()
+        {
+            let add = envelopes::party_matchmaker_add(&id, (2, 8));
+            self.may(player, "party ticket", add).await?;
+            return Ok(());
+        }
+        let add = envelopes::matchmaker_add("*", (2, 4), BTreeMap::new());
+        if let Some(Message::MatchmakerTicket(ticket)) = self.may(player, "ticket", add).await? {
+            self.held.ticket = Some(ticket.ticket);
+        }
+        Ok(())
+    }
+
     async fn leave_everything(&mut self, player: &mut Player) -> Result<()> {
         while !self.held.channels.is_empty() {
             self.leave_channel(player).await?;
@@ -330,10 +355,20 @@ impl Restless {
     }
 }
 
-/// Gone before we came or while we came in, full, or asked for before, as servers word it.
+/// Gone before we came or while we came in, full, or asked for before, as servers word it. Parties of which
+/// we are a member have tickets too, so that we may have too many.
 fn is_a_race(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["not found", "full", "closed", "duplicate", "already member", "tracking party join"]
-        .iter()
-        .any(|words| message.contains(words))
+    let races = [
+        "not found",
+        "full",
+        "closed",
+        "duplicate",
+        "already member",
+        "tracking party join",
+        "adding to matchmaker",
+        "too many tickets",
+        "leader only",
+    ];
+    races.iter().any(|words| message.contains(words))
 }
