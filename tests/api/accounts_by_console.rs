@@ -1,7 +1,11 @@
 //! Accounts as operators change, find, export, import and delete them.
 
+use std::time::Duration;
+
+use futures_util::FutureExt;
 use http::Method;
-use kakera::wallet::WalletUpdate;
+use kakera::{accounts::live::Disconnect, wallet::WalletUpdate};
+use kakera_shards::runtime;
 use serde_json::{Value, json};
 
 use crate::support::{Bench, Reply, run};
@@ -219,6 +223,13 @@ fn what_was_exported_is_imported_into_the_account_and_into_a_new_one() {
         assert_eq!(embedded(&again["account"], "wallet"), json!({"gold": 6}));
         assert_eq!(embedded(&again["account"]["user"], "metadata"), json!({"level": 2}));
 
+        // The nil id stands for the one in the export: nothing happens to the system's own account.
+        let nil = format!("{PATH}/00000000-0000-0000-0000-000000000000");
+        let system = ask(&bench, &shown, Method::GET, &nil, json!({})).await.ok();
+        let by_nil = ask(&bench, &shown, Method::PUT, &format!("{nil}/import"), data.clone()).await;
+        assert_eq!(by_nil.error().0, 409);
+        assert_eq!(ask(&bench, &shown, Method::GET, &nil, json!({})).await.ok(), system);
+
         let taken = ask(&bench, &shown, Method::POST, PATH, data.clone()).await;
         assert_eq!(taken.error(), (409, 6, "User identifier already exists.".to_owned()));
         ask(&bench, &shown, Method::DELETE, &uri, json!({})).await.ok();
@@ -298,5 +309,29 @@ fn identifiers_are_unlinked_by_an_operator() {
         let last = unlink("device", json!({"device_id": "device-0001"})).await;
         let why = "Cannot unlink device ID when there are no other identifiers.";
         assert_eq!(last.error(), (403, 7, why.to_owned()));
+    });
+}
+
+#[test]
+fn who_is_banned_or_deleted_is_thrown_out_even_if_nobody_waits_for_it() {
+    run(async |bench| {
+        let user = bench.user_id(&bench.device("device-0001").await.session).await;
+        let accounts = &bench.services.accounts;
+        let calls = [
+            (accounts.ban(vec![user]).boxed_local(), Disconnect::Banned),
+            (accounts.delete(user, false).boxed_local(), Disconnect::Deleted),
+        ];
+        for (mut call, why) in calls {
+            assert!(futures_util::poll!(&mut call).is_pending());
+            drop(call);
+            let thrown_out = || bench.live.thrown_out.borrow().contains(&(user, why));
+            for _ in 0..5_000 {
+                if thrown_out() {
+                    break;
+                }
+                runtime::sleep(Duration::from_millis(1)).await;
+            }
+            assert!(thrown_out(), "{why:?}");
+        }
     });
 }

@@ -1,6 +1,11 @@
 //! What every HTTP request meets, whichever call it is for.
 
-use http::{Method, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version};
+use kakera::{
+    error::Error,
+    net::{HttpService, Request},
+};
 use kakera_proto::routes::{Credential, Method as Verb, Rpc, Service};
 use serde_json::json;
 
@@ -176,6 +181,23 @@ fn configured_headers_are_added_where_they_are_missing() {
         let reply = bench.ask(Method::GET, "/healthcheck").send().await;
         assert_eq!(reply.header("x-game"), Some("chess"));
         assert_ne!(reply.header("cache-control"), Some("public"));
+        // What the layer below refuses is read by pages of other origins too.
+        let mut request = Request {
+            method: Method::POST,
+            uri: "/v2/account".parse().unwrap(),
+            version: Version::HTTP_11,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            peer: ([127, 0, 0, 1], 1).into(),
+            tls: false,
+        };
+        let error = Error::invalid("too long");
+        let refused = bench.api.refuse(&request, &error);
+        assert_eq!(refused.headers["x-game"], "chess");
+        assert!(!refused.headers.contains_key("access-control-allow-origin"));
+        request.headers.insert("origin", "https://game.example".parse().unwrap());
+        let refused = bench.api.refuse(&request, &error);
+        assert_eq!(refused.headers["access-control-allow-origin"], "*");
     });
 }
 
