@@ -63,11 +63,8 @@ export class Server {
     const deadline = Date.now() + 20_000;
     while (Date.now() < deadline) {
       if (this.process.exitCode !== null) throw new Error(`the server ended at start:\n${this.log}`);
-      try {
-        if ((await fetch(`${this.url}/healthcheck`)).ok) return;
-      } catch {
-        // Not listening yet.
-      }
+      // One shard may answer before the others do.
+      if (this.log.includes("Startup done")) return;
       await sleep(20);
     }
     await this.kill();
