@@ -48,7 +48,7 @@ impl Index {
         parts.min_by_key(|keys| keys.iter().map(|key| self.holders_len(*key)).sum::<usize>())
     }
 
-    /// The tickets at these keys behind `after`, oldest first; one may come twice.
+    /// The tickets at these keys behind `after`, oldest first and each once.
     pub(super) fn holders<'a>(
         &'a self,
         keys: &[u64],
@@ -81,7 +81,7 @@ impl Index {
     }
 }
 
-/// Two ascending rows as one.
+/// Two ascending rows as one, without what both have twice.
 fn merged(
     one: impl Iterator<Item = Seq>,
     other: impl Iterator<Item = Seq>,
@@ -89,6 +89,10 @@ fn merged(
     let (mut one, mut other) = (one.peekable(), other.peekable());
     std::iter::from_fn(move || match (one.peek(), other.peek()) {
         (Some(a), Some(b)) if a > b => other.next(),
+        (Some(a), Some(b)) if a == b => {
+            other.next();
+            one.next()
+        }
         (Some(_), _) => one.next(),
         (None, _) => other.next(),
     })
@@ -106,7 +110,8 @@ mod tests {
             let mut document = Document::default();
             document.put_text("mode", "ranked");
             document.put_text("map", if at % 5 == 0 { "5" } else { "mill" });
-            if at == 3 {
+            // The fifth has both: the number, and the text that it is written as.
+            if at == 3 || at == 5 {
                 document.put_number("map", 5.0);
             }
             index.insert(Seq(at), &document);
