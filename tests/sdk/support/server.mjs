@@ -56,15 +56,20 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.exited = new Promise((resolve) => this.process.once("exit", (code, signal) => resolve({ code, signal })));
+    let [heard, ready] = ["", false];
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding("utf8");
-      stream.on("data", (text) => (this.log = (this.log + text).slice(-200_000)));
+      stream.on("data", (text) => {
+        this.log = (this.log + text).slice(-200_000);
+        heard = `${heard.slice(-100)}${text}`;
+        ready ||= heard.includes("Startup done");
+      });
     }
     const deadline = Date.now() + 20_000;
     while (Date.now() < deadline) {
       if (this.process.exitCode !== null) throw new Error(`the server ended at start:\n${this.log}`);
       // One shard may answer before the others do.
-      if (this.log.includes("Startup done")) return;
+      if (ready) return;
       await sleep(20);
     }
     await this.kill();
