@@ -7,8 +7,9 @@ use kakera_shards::{Address, runtime};
 use super::{Formed, Matchmaker, Reply, Request, State, formed::Announcement};
 use crate::presence::wire;
 
-/// Clauses that a round looks at before the shard's other work has its turn: half a millisecond or so.
-pub const SLICE_COST: usize = 10_000;
+/// Clauses that a round looks at before the shard's other work has its turn: less than a millisecond
+/// (`cargo bench --bench matchmaker`).
+pub const SLICE_COST: usize = 4_000;
 
 /// Users in the announcements that are written at a turn.
 const ANNOUNCED_AT_A_TURN: usize = 2048;
